@@ -1,0 +1,34 @@
+package models
+
+import "time"
+
+// Instant is a moment in milliseconds since 1970-01-01 UTC. Both databases store it as an integer,
+// so that a comparison means the same on each and no driver can reformat it.
+type Instant int64
+
+// InstantOf cuts a time to the millisecond.
+func InstantOf(t time.Time) Instant { return Instant(t.UnixMilli()) }
+
+// Time gives the moment in UTC.
+func (i Instant) Time() time.Time { return time.UnixMilli(int64(i)).UTC() }
+
+// instantLayout is RFC 3339 in UTC with exactly three decimals, so that texts sort as times do.
+const instantLayout = "2006-01-02T15:04:05.000Z"
+
+func (i Instant) String() string { return i.Time().Format(instantLayout) }
+
+// MarshalText writes RFC 3339 with milliseconds.
+func (i Instant) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+
+// MarshalJSON writes RFC 3339 with milliseconds, in quotes.
+func (i Instant) MarshalJSON() ([]byte, error) { return []byte(`"` + i.String() + `"`), nil }
+
+// UnmarshalText reads any RFC 3339 time.
+func (i *Instant) UnmarshalText(text []byte) error {
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil {
+		return err
+	}
+	*i = InstantOf(t)
+	return nil
+}

@@ -1,0 +1,183 @@
+// Package services holds the rules: one file a noun. An exported method owns its transaction; an
+// unexported function takes it and composes.
+package services
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"belfry/models"
+)
+
+// The names of the two databases.
+const (
+	Postgres = "postgres"
+	SQLite   = "sqlite"
+)
+
+// Limits of a statement on PostgreSQL. A transaction that waits longer for a lock, runs longer, or
+// sits idle is ended by the server, so that one stopped client cannot hold up every publisher.
+const (
+	lockTimeout      = 3 * time.Second
+	statementTimeout = 10 * time.Second
+	idleInTxTimeout  = 5 * time.Second
+	connectTimeout   = 5 * time.Second
+)
+
+const (
+	postgresConns   = 20
+	sqliteReadConns = 4
+)
+
+// Database is the one place where rows are. On SQLite a write goes through a pool of one connection:
+// writers then queue in Go, in order, instead of busy-waiting on the file.
+type Database struct {
+	Dialect string
+	Read    *gorm.DB
+	Write   *gorm.DB
+
+	hold *os.File // SQLite: the lock on the file, held until Close
+}
+
+// OpenDatabase opens postgres://… or sqlite:PATH, whose folder it makes. A SQLite file held by another
+// process is a *HeldError.
+func OpenDatabase(ctx context.Context, address string) (*Database, error) {
+	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
+		return openSQLite(ctx, strings.TrimPrefix(path, "//"))
+	}
+	return openPostgres(ctx, address)
+}
+
+func openPostgres(ctx context.Context, address string) (*Database, error) {
+	cfg, err := pgx.ParseConfig(address)
+	if err != nil {
+		// pgx repeats the address in its error, and the address may carry a password.
+		return nil, &models.Error{Code: models.CodeInvalid, Detail: "the address of the database is not valid"}
+	}
+	cfg.ConnectTimeout = connectTimeout
+	for name, d := range map[string]time.Duration{
+		"lock_timeout": lockTimeout, "statement_timeout": statementTimeout, "idle_in_transaction_session_timeout": idleInTxTimeout,
+	} {
+		if _, given := cfg.RuntimeParams[name]; !given {
+			cfg.RuntimeParams[name] = fmt.Sprint(d.Milliseconds())
+		}
+	}
+	pool := stdlib.OpenDB(*cfg)
+	pool.SetMaxOpenConns(postgresConns)
+	pool.SetMaxIdleConns(postgresConns)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		return nil, fmt.Errorf("PostgreSQL does not answer: %w", closeAfter(pool, err))
+	}
+	db, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
+	if err != nil {
+		return nil, closeAfter(pool, err)
+	}
+	return &Database{Dialect: Postgres, Read: db, Write: db}, nil
+}
+
+// openSQLite is the only place that knows the SQLite dialect and driver.
+func openSQLite(ctx context.Context, path string) (*Database, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	hold, err := holdFile(path)
+	if err != nil {
+		return nil, err
+	}
+	open := func(conns int, extra string) (*gorm.DB, error) {
+		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() +
+			"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
+		db, err := gorm.Open(sqlite.Open(dsn), gormConfig())
+		if err != nil {
+			return nil, err
+		}
+		pool, err := db.DB()
+		if err != nil {
+			return nil, err
+		}
+		pool.SetMaxOpenConns(conns)
+		pool.SetMaxIdleConns(conns)
+		return db, pool.PingContext(ctx)
+	}
+	d := &Database{Dialect: SQLite, hold: hold}
+	// The first to open the file sets WAL; the writer has to be it, for a reader may not.
+	if d.Write, err = open(1, "&_txlock=immediate"); err == nil {
+		d.Read, err = open(sqliteReadConns, "&_pragma=query_only(1)")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", path, closeAfter(d, err))
+	}
+	return d, nil
+}
+
+func gormConfig() *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		TranslateError:         true,
+		// Errors are returned and logged once, by whoever answers for them; GORM's own log would print
+		// statements with their values.
+		Logger: logger.Discard,
+	}
+}
+
+type closer interface{ Close() error }
+
+func closeAfter(c closer, err error) error {
+	_ = c.Close() // the first error is the one to tell
+	return err
+}
+
+// SQL is the pool that writes, for those who speak SQL themselves.
+func (d *Database) SQL() *sql.DB {
+	pool, err := d.Write.DB()
+	if err != nil {
+		panic("services: a database without a pool: " + err.Error()) // cannot be: both openers give one
+	}
+	return pool
+}
+
+// Ping asks whether the database answers.
+func (d *Database) Ping(ctx context.Context) error { return d.SQL().PingContext(ctx) }
+
+// Close gives the connections back, and the file.
+func (d *Database) Close() error {
+	var first error
+	for _, db := range []*gorm.DB{d.Read, d.Write} {
+		if db == nil || (db == d.Read && d.Read == d.Write) {
+			continue
+		}
+		pool, err := db.DB()
+		if err == nil {
+			err = pool.Close()
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if d.hold != nil {
+		_ = d.hold.Close() // gives up the lock, whatever it says
+	}
+	return first
+}
+
+// now is the SQL for the database's clock in milliseconds.
+func (d *Database) now() string {
+	if d.Dialect == Postgres {
+		return "now_ms()"
+	}
+	return "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+}
