@@ -1,0 +1,157 @@
+package announce
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	channel = "belfry_log"
+	// pingEvery bounds how long a dead connection passes for a quiet one.
+	pingEvery   = 5 * time.Second
+	pingTimeout = 3 * time.Second
+	backoffMin  = 200 * time.Millisecond
+	backoffMax  = 10 * time.Second
+)
+
+// Postgres carries the hint between nodes by LISTEN and NOTIFY, on connections of its own: both need
+// a direct one, which a transaction pooler does not give.
+//
+// NOTIFY comes after the commit, never inside the transaction, where it would take a lock that is
+// global to the database and cost four fifths of the throughput.
+type Postgres struct {
+	Local
+	address string
+	log     *slog.Logger
+	pending atomic.Int64 // the newest offset not yet told
+	wake    chan struct{}
+	healthy atomic.Bool
+}
+
+// NewPostgres makes an announcer for a direct address. It does nothing before Run.
+func NewPostgres(address string, log *slog.Logger) *Postgres {
+	return &Postgres{Local: *NewLocal(), address: address, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Announce wakes this node at once and the others soon; offsets that come meanwhile go as one.
+func (p *Postgres) Announce(offset int64) {
+	p.Local.Announce(offset)
+	for {
+		old := p.pending.Load()
+		if old >= offset || p.pending.CompareAndSwap(old, offset) {
+			break
+		}
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Healthy reports whether hints of other nodes can come in. Without them the poll floor serves.
+func (p *Postgres) Healthy() bool { return p.healthy.Load() }
+
+// Run sends and receives until ctx ends, connecting anew whenever a connection is lost.
+func (p *Postgres) Run(ctx context.Context) {
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		p.retry(ctx, "NOTIFY", p.send)
+	}()
+	p.retry(ctx, "LISTEN", p.listen)
+	<-sent
+}
+
+func (p *Postgres) retry(ctx context.Context, what string, work func(context.Context, *pgx.Conn) error) {
+	wait := backoffMin
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := p.connected(ctx, work)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > backoffMax {
+			wait = backoffMin // it had worked for a while
+		}
+		p.log.Warn("hints between nodes are interrupted; the log is polled meanwhile", "for", what, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait/2 + rand.N(wait/2)): //nolint:gosec // jitter, not a secret
+		}
+		wait = min(2*wait, backoffMax)
+	}
+}
+
+func (p *Postgres) connected(ctx context.Context, work func(context.Context, *pgx.Conn) error) error {
+	cfg, err := pgx.ParseConfig(p.address)
+	if err != nil {
+		return errors.New("the address is not valid") // pgx's own text repeats it
+	}
+	cfg.ConnectTimeout = pingTimeout
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(closing) // it may be dead already
+	}()
+	return work(ctx, conn)
+}
+
+func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-p.wake:
+		}
+		offset := p.pending.Load()
+		deadline, cancel := context.WithTimeout(ctx, pingTimeout)
+		_, err := conn.Exec(deadline, "SELECT pg_notify($1, $2)", channel, strconv.FormatInt(offset, 10))
+		cancel()
+		if err != nil {
+			p.Announce(offset) // the next connection says it
+			return err
+		}
+	}
+}
+
+// listen begins with LISTEN and only then lets the tail read, so that nothing falls between the two.
+func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+		return err
+	}
+	p.healthy.Store(true)
+	defer p.healthy.Store(false)
+	p.Local.Announce(0)
+	for {
+		waiting, cancel := context.WithTimeout(ctx, pingEvery)
+		_, err := conn.WaitForNotification(waiting)
+		quiet := waiting.Err() != nil
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			p.Local.Announce(0)
+		case quiet && !conn.IsClosed():
+			probe, cancel := context.WithTimeout(ctx, pingTimeout)
+			err = conn.Ping(probe)
+			cancel()
+			if err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}

@@ -1,0 +1,55 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// postgresStore appends by one call of journal_append (see the migration), so that the advisory lock
+// is never held while the server waits for this process.
+type postgresStore struct{}
+
+func (postgresStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]Receipt, error) {
+	n := len(batch)
+	kinds, actors, topics, collapse := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	audiences, payloads := make([]string, n), make([]string, n)
+	principals, keys, digests := make([]string, n), make([]string, n), make([]string, n)
+	subjects, expiries := make([]int64, n), make([]int64, n)
+	for i, d := range batch {
+		kinds[i], subjects[i], actors[i], topics[i], collapse[i] = d.Kind, d.Subject, d.Actor, d.Topic, d.CollapseKey
+		audiences[i], payloads[i], expiries[i] = strings.Join(d.Audiences, " "), string(d.Payload), d.ExpiresAt
+		if d.Once != nil {
+			principals[i], keys[i], digests[i] = d.Once.Principal, d.Once.Key, d.Once.Digest
+		}
+	}
+	// Past GORM, because GORM unfolds a slice into a list of parameters where an array is meant.
+	rows, err := tx.Statement.ConnPool.QueryContext(ctx,
+		`SELECT item, at_offset, at_ms, used_digest FROM journal_append($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11)`,
+		kinds, subjects, actors, topics, collapse, audiences, payloads, expiries, principals, keys, digests)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	receipts := make([]Receipt, n)
+	for rows.Next() {
+		var item int
+		var r Receipt
+		var used sql.NullString
+		if err := rows.Scan(&item, &r.Offset, &r.CreatedAt, &used); err != nil {
+			return nil, err
+		}
+		if item < 1 || item > n {
+			return nil, fmt.Errorf("journal: the database answered for item %d of %d", item, n)
+		}
+		r.Replayed = used.Valid
+		if used.Valid && used.String != digests[item-1] {
+			r.Offset = 0 // another request under the same key
+		}
+		receipts[item-1] = r
+	}
+	return receipts, rows.Err()
+}
