@@ -193,7 +193,7 @@ func (c *Cluster) logFile() string { return filepath.Join(c.dir, "log") }
 // command runs a program of PostgreSQL from its own directory, for root's may be unreadable to
 // its user. The kernel ends it when the tests end, in whatever way they do.
 func (c *Cluster) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(context.Background(), filepath.Join(c.bin, name), args...)
+	cmd := exec.CommandContext(context.Background(), filepath.Join(c.bin, name), args...) //nolint:gosec // PostgreSQL's own programs
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: c.owner}

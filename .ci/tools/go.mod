@@ -1,0 +1,3 @@
+module belfry/tools
+
+go 1.26

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	// partLimit ends a part that hangs, well before the build server would end it all.
+	partLimit = 12 * time.Minute
+	// graceAfterKill is how long output may still come from what a killed part has left.
+	graceAfterKill = 5 * time.Second
+	// reportArgument stands in a command for the path that a runner is to write its report to.
+	reportArgument = "{report}"
+)
+
+// tally is what a runner of tests reports.
+type tally struct{ passed, failed, skipped int }
+
+// result is a tally with what the suite itself has to say about the part.
+type result struct {
+	name           string
+	passed, failed int
+	took           time.Duration
+	note           string
+}
+
+// reader counts the tests of a part: stdout yields what the command prints, for it to show on
+// screen what a person wants to see; after its end, the file report holds the runner's own report.
+type reader func(stdout io.Reader, screen io.Writer, report string) (tally, error)
+
+type runner struct {
+	root, out string
+	screen    io.Writer
+}
+
+// run runs one part to its end, or to the limit.
+func (r runner) run(ctx context.Context, p part) result {
+	fmt.Fprintf(r.screen, "\n== %s: %s\n", p.name, strings.Join(p.command, " "))
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, partLimit)
+	defer cancel()
+	counted, err := r.execute(ctx, p)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("ended after %v: %w", time.Since(began).Round(time.Second), ctx.Err())
+	}
+	verdict := judge(p, counted, err)
+	verdict.took = time.Since(began)
+	if verdict.note != "" {
+		fmt.Fprintf(r.screen, "== %s: %s\n", p.name, verdict.note)
+	}
+	return verdict
+}
+
+// judge turns a tally and the way the command ended into a result. Nothing that went wrong may
+// come out as zero failed.
+func judge(p part, counted tally, err error) result {
+	if p.read == nil && err == nil {
+		counted.passed = 1
+	}
+	verdict := result{name: p.name, passed: counted.passed, failed: counted.failed}
+	switch {
+	case counted.skipped > 0:
+		verdict.failed += counted.skipped
+		verdict.note = fmt.Sprintf("%d skipped", counted.skipped)
+	case err != nil && counted.failed == 0:
+		verdict.failed = 1
+		verdict.note = err.Error()
+	case counted.passed+counted.failed == 0:
+		verdict.failed = 1
+		verdict.note = "ran no test"
+	}
+	return verdict
+}
+
+// execute runs the command in a process group of its own, which is killed as a whole when the
+// context ends, and hands its standard output to the part's reader.
+func (r runner) execute(ctx context.Context, p part) (tally, error) {
+	log, err := os.Create(filepath.Join(r.out, p.name+".log"))
+	if err != nil {
+		return tally{}, err
+	}
+	defer func() { _ = log.Close() }()
+	report := filepath.Join(r.out, p.name+".json")
+	cmd := r.command(ctx, p, report)
+	cmd.Stderr = io.MultiWriter(r.screen, log)
+	if p.read == nil {
+		cmd.Stdout = cmd.Stderr
+		return tally{}, cmd.Run()
+	}
+	output, feed := io.Pipe()
+	cmd.Stdout = io.MultiWriter(feed, log)
+	if err := cmd.Start(); err != nil {
+		return tally{}, err
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- cmd.Wait()
+		_ = feed.Close()
+	}()
+	counted, err := p.read(output, r.screen, report)
+	_, _ = io.Copy(io.Discard, output) // a reader that gave up must not block the command
+	if failed := <-ended; err == nil {
+		err = failed
+	}
+	return counted, err
+}
+
+func (r runner) command(ctx context.Context, p part, report string) *exec.Cmd {
+	arguments := make([]string, len(p.command))
+	for i, argument := range p.command {
+		arguments[i] = strings.ReplaceAll(argument, reportArgument, report)
+	}
+	cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
+	cmd.Dir = filepath.Join(r.root, p.dir)
+	cmd.Env = append(os.Environ(), "REQUIRE_PG=1", "FORCE_COLOR=0",
+		"BELFRY_REPORTS="+filepath.Join(r.out, "reports"), "PLAYWRIGHT_JSON_OUTPUT_FILE="+report)
+	cmd.Env = append(cmd.Env, p.env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = graceAfterKill
+	return cmd
+}

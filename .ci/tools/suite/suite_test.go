@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// module writes a Go module to run real tests in.
+func module(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files["go.mod"] = "module bells\n\ngo 1.26\n"
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func run1(t *testing.T, dir string, p part) (result, string) {
+	t.Helper()
+	var screen strings.Builder
+	p.name = "part"
+	return runner{root: dir, out: t.TempDir(), screen: &screen}.run(t.Context(), p), screen.String()
+}
+
+func TestGoTestsAreCounted(t *testing.T) {
+	const head = "package a\nimport \"testing\"\n"
+	for _, c := range []struct {
+		name, code            string
+		passed, failed        int
+		wantScreen, wantQuiet string
+	}{
+		{name: "passing", code: head + `func TestA(t *testing.T) { t.Log("quiet") }`, passed: 1, wantQuiet: "quiet"},
+		{name: "failing", code: head + `func TestA(t *testing.T) { t.Error("loud") }
+			func TestB(t *testing.T) {}`, passed: 1, failed: 1, wantScreen: "loud"},
+		{name: "leaves", code: head + `func TestA(t *testing.T) {
+			t.Run("x", func(t *testing.T) {}); t.Run("y", func(t *testing.T) { t.Run("z", func(t *testing.T) { t.Fail() }) }) }`,
+			passed: 1, failed: 1},
+		{name: "parent alone", code: head + `func TestA(t *testing.T) { t.Run("x", func(t *testing.T) {}); t.Fail() }`,
+			passed: 1, failed: 1},
+		{name: "skipped", code: head + `func TestA(t *testing.T) {}
+			func TestB(t *testing.T) { t.Skip("why") }`, passed: 1, failed: 1, wantScreen: "why"},
+		{name: "panic", code: head + `func TestA(t *testing.T) { panic("fell over") }`, failed: 1, wantScreen: "fell over"},
+		{name: "TestMain objects", code: `package a
+			import ("os"; "testing")
+			func TestMain(m *testing.M) { m.Run(); os.Exit(3) }
+			func TestA(t *testing.T) {}`, passed: 1, failed: 1},
+		{name: "does not build", code: head + `func TestA(t *testing.T) { undefinedName() }`, failed: 1, wantScreen: "undefinedName"},
+		{name: "no tests", code: "package a\n", failed: 1, wantScreen: "ran no test"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := module(t, map[string]string{"a/a_test.go": c.code})
+			got, screen := run1(t, dir, part{command: []string{"go", "test", "-vet=off", "-json", "./..."}, read: readGo})
+			if got.passed != c.passed || got.failed != c.failed {
+				t.Errorf("%d passed, %d failed; want %d, %d\n%s", got.passed, got.failed, c.passed, c.failed, screen)
+			}
+			if !strings.Contains(screen, c.wantScreen) {
+				t.Errorf("%q is not shown:\n%s", c.wantScreen, screen)
+			}
+			if c.wantQuiet != "" && strings.Contains(screen, c.wantQuiet) {
+				t.Errorf("%q of a passing test is shown", c.wantQuiet)
+			}
+		})
+	}
+}
+
+func TestReportsAreCounted(t *testing.T) {
+	for _, c := range []struct {
+		name, report   string
+		read           reader
+		passed, failed int
+	}{
+		{"vitest", `{"numPassedTests":3,"numFailedTests":1,"numPendingTests":1,"testResults":[
+			{"status":"failed","assertionResults":[{}]},{"status":"failed","assertionResults":[]}]}`, readVitest, 3, 3},
+		{"playwright", `{"stats":{"expected":4,"unexpected":1,"flaky":1,"skipped":1},"errors":[{}]}`, readPlaywright, 4, 4},
+		{"nothing ran", `{}`, readPlaywright, 0, 1},
+		{"broken", `{`, readVitest, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			command := []string{"sh", "-c", `printf '%s' "$1" >"$2"`, "sh", c.report, reportArgument}
+			if got, screen := run1(t, t.TempDir(), part{command: command, read: c.read}); got.passed != c.passed || got.failed != c.failed {
+				t.Errorf("%d passed, %d failed; want %d, %d\n%s", got.passed, got.failed, c.passed, c.failed, screen)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoTestCountsAsOne(t *testing.T) {
+	missing := func(io.Reader, io.Writer, string) (tally, error) { return tally{passed: 1}, nil }
+	for _, c := range []struct {
+		name           string
+		part           part
+		passed, failed int
+	}{
+		{"check passes", part{command: []string{"true"}}, 1, 0},
+		{"check fails", part{command: []string{"false"}}, 0, 1},
+		{"cannot start", part{command: []string{"./no-such-program"}}, 0, 1},
+		{"tests cannot start", part{command: []string{"./no-such-program"}, read: missing}, 0, 1},
+		{"tests pass, runner fails", part{command: []string{"false"}, read: missing}, 1, 1},
+		{"no report", part{command: []string{"true"}, read: readVitest}, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, screen := run1(t, t.TempDir(), c.part); got.passed != c.passed || got.failed != c.failed {
+				t.Errorf("%d passed, %d failed; want %d, %d\n%s", got.passed, got.failed, c.passed, c.failed, screen)
+			}
+		})
+	}
+}
+
+func TestInterruptedPartFailsAndLeavesNoProcess(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	ready := func(stdout io.Reader, _ io.Writer, _ string) (tally, error) {
+		var pid int
+		_, err := fmt.Fscan(stdout, &pid)
+		cancel()
+		return tally{passed: pid}, err
+	}
+	p := part{name: "hang", command: []string{"sh", "-c", "sleep 300 & echo $!; wait"}, read: ready}
+	got := runner{root: dir, out: dir, screen: io.Discard}.run(ctx, p)
+	if got.failed != 1 || !strings.Contains(got.note, "ended after") {
+		t.Fatalf("got %+v", got)
+	}
+	grandchild := got.passed
+	for deadline := time.Now().Add(graceAfterKill); ; {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", grandchild))
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d is still there", grandchild)
+		}
+	}
+}
+
+func TestLastLineIsTheSum(t *testing.T) {
+	var screen strings.Builder
+	code := printTally(&screen, []result{{name: "a", passed: 2}, {name: "b", passed: 3, failed: 1, note: "why"}})
+	if code != 1 || !strings.HasSuffix(screen.String(), "\n5 passed, 1 failed\n") || !strings.Contains(screen.String(), "why") {
+		t.Errorf("exit code %d\n%s", code, screen.String())
+	}
+	if code := printTally(&screen, []result{{name: "a", passed: 2}}); code != 0 {
+		t.Errorf("exit code %d though nothing failed", code)
+	}
+	if code := printTally(&screen, nil); code == 0 {
+		t.Error("nothing ran, and that passed")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all := []part{{name: "a"}, {name: "b"}, {name: "c"}}
+	if got, err := choose(all, []string{"c", "a"}); err != nil || len(got) != 2 || got[0].name != "a" {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := choose(all, []string{"d"}); err == nil || !strings.Contains(err.Error(), "a b c") {
+		t.Errorf("an unknown part: %v", err)
+	}
+}

@@ -1,0 +1,67 @@
+# Everything a person or a machine does here begins with make.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The toolchain that is installed is the one that is used.
+export GOTOOLCHAIN := local
+
+export GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .ci/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -path web/dist -prune -o -path web/e2e -prune \
+	-o -name '*.go' -prune -o -type f -print 2>/dev/null)
+WEB_INSTALLED := web/node_modules/.package-lock.json
+
+# ONLY="go e2e" runs these parts alone; .ci/tools/suite lists them.
+ONLY ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build run test test-deps debian-packages lint fmt clean
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: web/dist/index.html ## bin/belfry, front end included
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X belfry/cli.version=$(VERSION)' -o bin/belfry .
+
+run: build ## build what is missing, then start the demo
+	bin/belfry serve --demo
+
+test: ## install what the tests need (Debian, as root), run them all
+	@cd .ci/tools && $(GO) run ./suite $(ONLY)
+
+test-deps: debian-packages $(WEB_INSTALLED) $(GOLANGCI) ## only install what the tests need
+
+debian-packages:
+	.ci/deps
+
+lint: $(GOLANGCI) $(WEB_INSTALLED) ## everything that reads the code and does not run it
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+	$(GO) mod tidy -diff
+	npm --prefix web run lint
+	npm --prefix web run typecheck
+	npm --prefix web run format:check
+
+fmt: $(GOLANGCI) $(WEB_INSTALLED) ## write the code as it is to be written
+	$(GOLANGCI) fmt ./...
+	npm --prefix web run format
+
+clean: ## remove what was built and installed
+	rm -rf bin .ci/bin .ci/out web/node_modules
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
+
+web/dist/index.html: $(WEB_INSTALLED) $(WEB_SOURCES)
+	npm --prefix web run build
+	@touch $@
+
+# npm writes this file last: where it is, the installation went to its end.
+$(WEB_INSTALLED): web/package.json web/package-lock.json
+	PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+$(GOLANGCI):
+	GOBIN=$(CURDIR)/.ci/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv .ci/bin/golangci-lint $@
