@@ -115,7 +115,7 @@ func fresh(out string) error {
 	return os.MkdirAll(filepath.Join(out, "reports"), 0o755)
 }
 
-// printReports shows the tables that tests left in BELFRY_REPORTS: what they measured.
+// printReports shows the tables that tests left in TEST_REPORTS: what they measured.
 func printReports(w io.Writer, dir string) {
 	files, _ := filepath.Glob(filepath.Join(dir, "*"))
 	for _, file := range files {
