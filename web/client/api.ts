@@ -43,7 +43,7 @@ export class Api {
     return this.call<Session>('POST', '/login', { username, password })
   }
   logout() {
-    return this.call<void>('POST', '/logout')
+    return this.send('POST', '/logout')
   }
   /** The present session, active or locked; asking extends nothing. */
   session() {
@@ -60,10 +60,10 @@ export class Api {
     return this.call<Session>('POST', '/session/unlock', { password })
   }
   reauthenticate(password: string) {
-    return this.call<void>('POST', '/session/reauthenticate', { password })
+    return this.send('POST', '/session/reauthenticate', { password })
   }
   changePassword(current: string, next: string) {
-    return this.call<void>('POST', '/password', { current, new: next })
+    return this.send('POST', '/password', { current, new: next })
   }
 
   async sessions() {
@@ -73,10 +73,10 @@ export class Api {
     return this.call<Session>('POST', `${sessionPath(id)}/lock`)
   }
   endSession(id: string) {
-    return this.call<void>('DELETE', sessionPath(id))
+    return this.send('DELETE', sessionPath(id))
   }
   endOtherSessions() {
-    return this.call<void>('DELETE', '/sessions')
+    return this.send('DELETE', '/sessions')
   }
 
   notices(query: NoticeQuery = {}) {
@@ -123,6 +123,11 @@ export class Api {
     return this.call<Account>('POST', '/users', user)
   }
 
+  /** Calls a route that answers with nothing. */
+  private async send(method: Method, path: string, body?: unknown): Promise<void> {
+    await this.call<null>(method, path, body)
+  }
+
   private async call<T>(
     method: Method,
     path: string,
@@ -136,7 +141,7 @@ export class Api {
     }
     const response = await this.fetch(this.base + path, init).catch(() => null)
     if (response?.ok) {
-      return (response.status === 204 ? undefined : await response.json()) as T
+      return (response.status === 204 ? null : await response.json()) as T
     }
     const problem = response ? await Problem.from(response) : Problem.network()
     this.onProblem(problem)

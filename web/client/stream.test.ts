@@ -245,9 +245,7 @@ describe('the session', () => {
   })
 
   it.each([401, 204])('has ended when %i comes and the server says so', async (status) => {
-    askSession.mockRejectedValue(
-      new Problem(401, { code: 'unauthenticated', reason: 'max_age' }),
-    )
+    askSession.mockRejectedValue(new Problem(401, { code: 'unauthenticated', reason: 'max_age' }))
     stream.start(null)
     env.latest().answer(status)
     await settle()
@@ -259,9 +257,7 @@ describe('the session', () => {
   it('has ended when the stream says so and the server confirms it', async () => {
     const locks: string[] = []
     stream.on('lock', ({ state }) => locks.push(state))
-    askSession.mockRejectedValue(
-      new Problem(401, { code: 'unauthenticated', reason: 'revoked' }),
-    )
+    askSession.mockRejectedValue(new Problem(401, { code: 'unauthenticated', reason: 'revoked' }))
     await live()
     env.latest().send(lock('ended'))
     await settle()

@@ -227,7 +227,8 @@ export class Stream extends Emitter<StreamEvents> {
   }
 
   private lockChanged(lock: Lock): void {
-    if (lock.state !== 'ended') this.setStatus({ state: lock.state === 'locked' ? 'locked' : 'live' })
+    if (lock.state !== 'ended')
+      this.setStatus({ state: lock.state === 'locked' ? 'locked' : 'live' })
     this.emit('lock', lock)
   }
 

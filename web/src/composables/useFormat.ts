@@ -1,0 +1,68 @@
+import { useNow } from '@vueuse/core'
+import { useI18n } from 'vue-i18n'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** Times and durations in the reader's language. */
+export function useFormat() {
+  const { locale, t } = useI18n()
+  const now = useNow({ interval: 30_000 })
+
+  const format = (options: Intl.DateTimeFormatOptions, time: string | number) =>
+    new Intl.DateTimeFormat(locale.value, options).format(new Date(time))
+
+  /** "14:02" */
+  const clock = (time: string | number) => format({ hour: '2-digit', minute: '2-digit' }, time)
+
+  /** The exact time, for those who hover and for screen readers. */
+  const exact = (time: string | number) => format({ dateStyle: 'full', timeStyle: 'medium' }, time)
+
+  /** "2 min. ago", by the size of what has passed. */
+  function relative(time: string): string {
+    const passed = Math.max(0, now.value.getTime() - new Date(time).getTime())
+    const words = new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto', style: 'narrow' })
+    if (passed < MINUTE) return words.format(0, 'second')
+    if (passed < HOUR) return words.format(-Math.floor(passed / MINUTE), 'minute')
+    if (passed < DAY) return words.format(-Math.floor(passed / HOUR), 'hour')
+    return format({ month: 'short', day: 'numeric' }, time)
+  }
+
+  /** In a list under day headings: how long ago today, the time of day before. */
+  function brief(time: string): string {
+    const passed = now.value.getTime() - new Date(time).getTime()
+    return passed < HOUR ? relative(time) : clock(time)
+  }
+
+  /** "Today", "Yesterday", or the date. */
+  function day(time: string): string {
+    const days = Math.round((midnight(now.value) - midnight(new Date(time))) / DAY)
+    if (days <= 0) return t('day.today')
+    if (days === 1) return t('day.yesterday')
+    const year = new Date(time).getFullYear() === now.value.getFullYear() ? undefined : 'numeric'
+    return format({ weekday: 'long', month: 'long', day: 'numeric', year }, time)
+  }
+
+  /** "15 minutes", rounded to what a person would say. */
+  function duration(ms: number): string {
+    const [value, unit] =
+      ms < MINUTE
+        ? [Math.max(1, Math.round(ms / 1000)), 'second']
+        : ms < 2 * HOUR
+          ? [Math.round(ms / MINUTE), 'minute']
+          : [Math.round(ms / HOUR), 'hour']
+    const options = { style: 'unit', unit, unitDisplay: 'long' } as const
+    return new Intl.NumberFormat(locale.value, options).format(value)
+  }
+
+  /** "0:59" */
+  function countdown(ms: number): string {
+    const seconds = Math.max(0, Math.ceil(ms / 1000))
+    return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+  }
+
+  return { clock, exact, relative, brief, day, duration, countdown }
+}
+
+const midnight = (date: Date) => new Date(date).setHours(0, 0, 0, 0)
