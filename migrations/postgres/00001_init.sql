@@ -29,6 +29,8 @@ CREATE TABLE entries (
     withdrawn_at bigint
 );
 CREATE INDEX entries_by_actor ON entries (actor, log_offset) WHERE kind = 'notice';
+CREATE INDEX entries_by_collapse_key ON entries (actor, collapse_key, log_offset) WHERE collapse_key <> '';
+CREATE INDEX entries_by_subject ON entries (subject) WHERE kind = 'notice';
 
 CREATE TABLE recipients (
     audience   text   NOT NULL,
@@ -147,7 +149,8 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_user ON sessions (user_id);
 CREATE INDEX sessions_by_activity ON sessions (last_active_at) WHERE state = 'active';
-CREATE INDEX sessions_by_age ON sessions (created_at);
+CREATE INDEX sessions_by_age ON sessions (created_at) WHERE state <> 'ended';
+CREATE INDEX sessions_by_end ON sessions (ended_at) WHERE state = 'ended';
 
 CREATE TABLE api_keys (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

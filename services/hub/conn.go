@@ -2,6 +2,8 @@ package hub
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -181,7 +183,10 @@ func (c *Conn) End(bytes []byte) {
 	if c.mode == closed {
 		return
 	}
-	c.queue, c.queued, c.mode, c.why = []item{{bytes: bytes}}, 0, closed, CauseEnded
+	c.queue, c.queued, c.mode, c.why = nil, 0, closed, CauseEnded
+	if bytes != nil {
+		c.queue = []item{{bytes: bytes}}
+	}
 	c.signal()
 }
 
@@ -218,6 +223,11 @@ func (c *Conn) take() [][]byte {
 	}
 	c.queue, c.queued = nil, 0
 	return frames
+}
+
+// Without reports whether the connection is found under no audience that begins so.
+func (c *Conn) Without(prefix string) bool {
+	return !slices.ContainsFunc(c.audiences, func(a string) bool { return strings.HasPrefix(a, prefix) })
 }
 
 // Position is where a replay has to begin, and what may be read.

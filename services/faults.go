@@ -1,0 +1,50 @@
+package services
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	gosqlite "github.com/glebarez/go-sqlite"
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"belfry/services/journal"
+)
+
+// postgresPassing are the SQLSTATE classes and codes of faults that pass by themselves: connection,
+// resources, operator's doing, and what the server cut short.
+var postgresPassing = []string{"08", "53", "57P", "58", "57014", "55P03", "40001", "40P01", "25P03", "25006"}
+
+// sqlitePassing are the primary result codes of the same: busy, locked, interrupted, I/O, full, cannot open.
+var sqlitePassing = map[int]bool{5: true, 6: true, 9: true, 10: true, 13: true, 14: true}
+
+// IsPassing reports whether a fault is the database's or the queue's and likely to be gone soon.
+// What else fails is a fault of ours.
+func IsPassing(err error) bool {
+	if errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrClosed) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		for _, code := range postgresPassing {
+			if strings.HasPrefix(e.Code, code) {
+				return true
+			}
+		}
+		return false
+	}
+	if e, ok := errors.AsType[*gosqlite.Error](err); ok {
+		return sqlitePassing[e.Code()&0xff]
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[net.Error](err)
+	return ok || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
+}
+
+func isDuplicate(err error) bool { return errors.Is(err, gorm.ErrDuplicatedKey) }

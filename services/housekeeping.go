@@ -1,0 +1,88 @@
+package services
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"belfry/services/journal"
+)
+
+// How often the house is kept.
+const (
+	sweepEvery = time.Second      // a session without streams is locked at most this late
+	trimEvery  = time.Minute      // between looks for entries past their retention
+	purgeEvery = 10 * time.Minute // between removals of what nobody can ask for any more
+)
+
+// Housekeeping does what no request asks for: it stores expiries, and deletes what is past keeping.
+// Every node does it; each step is one conditional statement, so they do not get in each other's way.
+type Housekeeping struct {
+	db        *Database
+	journal   *journal.Journal
+	sessions  *Sessions
+	retention time.Duration
+	log       *slog.Logger
+}
+
+// NewHousekeeping makes the service.
+func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, retention time.Duration, log *slog.Logger) *Housekeeping {
+	return &Housekeeping{db: db, journal: j, sessions: s, retention: retention, log: log}
+}
+
+// Run keeps house until ctx ends.
+func (h *Housekeeping) Run(ctx context.Context) {
+	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(trimEvery+rand.N(time.Second)), time.NewTicker(purgeEvery) //nolint:gosec // jitter
+	defer sweep.Stop()
+	defer trim.Stop()
+	defer purge.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-sweep.C:
+			err = h.sessions.Sweep(ctx)
+		case <-trim.C:
+			_, err = h.journal.Trim(ctx, time.Now().Add(-h.retention).UnixMilli())
+		case <-purge.C:
+			err = h.purge(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			h.log.Warn("housekeeping failed; it will be tried again", "error", err)
+		}
+	}
+}
+
+// Sweep stores the expiry of sessions that nobody asks about.
+func (s *Sessions) Sweep(ctx context.Context) error {
+	var due bool
+	now := s.db.now()
+	err := s.db.Read.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE state = 'active' AND last_active_at <= "+now+" - ?)"+
+		" OR EXISTS (SELECT 1 FROM sessions WHERE state <> 'ended' AND created_at <= "+now+" - ?)",
+		s.limits.Idle.Milliseconds(), s.limits.Max.Milliseconds()).Scan(&due).Error
+	if err != nil || !due {
+		return err
+	}
+	_, err = s.latch(ctx, "1 = 1")
+	return err
+}
+
+func (h *Housekeeping) purge(ctx context.Context) error {
+	now := h.db.now()
+	for _, step := range []struct {
+		statement string
+		argument  int64
+	}{
+		// An ended session is kept as long as its cookie can still be shown.
+		{"DELETE FROM sessions WHERE state = 'ended' AND created_at < " + now + " - ?", (h.sessions.limits.Max + cookieSlack).Milliseconds()},
+		{"DELETE FROM idempotency_keys WHERE created_at < " + now + " - ?", journal.OnceWindow.Milliseconds()},
+		{"DELETE FROM notice_states WHERE notice_id <= (SELECT trimmed FROM log_head) - ?", 0},
+	} {
+		if err := h.db.Write.WithContext(ctx).Exec(step.statement, step.argument).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}

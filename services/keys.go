@@ -1,0 +1,110 @@
+package services
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// keyPrefix lets people, and scanners for leaked secrets, tell a key by its looks.
+const keyPrefix = "bfk_"
+
+// kindKeyRevoked is the entry that ends the streams a key's tickets opened.
+const kindKeyRevoked = "key_revoked"
+
+// Keys keeps the API keys of other systems.
+type Keys struct {
+	db      *Database
+	journal *journal.Journal
+}
+
+// NewKeys makes the service.
+func NewKeys(db *Database, j *journal.Journal) *Keys { return &Keys{db: db, journal: j} }
+
+// Create makes a key and gives its secret, the only time it can be seen. It has 256 bits of
+// randomness, so a plain hash of it is enough.
+func (k *Keys) Create(ctx context.Context, name string, scopes []models.Scope, expires *models.Instant) (*models.Key, string, error) {
+	var faults []models.FieldError
+	if n := utf8.RuneCountInString(strings.TrimSpace(name)); n < 1 || n > models.MaxDisplayName {
+		faults = append(faults, models.FieldError{Field: "name", Detail: "1 to 100 characters."})
+	}
+	list := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		if !slices.Contains(models.Scopes, s) {
+			faults = append(faults, models.FieldError{Field: "scopes", Detail: "Each one of notices:write, tasks:write, sessions:write, users:write, tickets:write."})
+			break
+		}
+		if !slices.Contains(list, string(s)) {
+			list = append(list, string(s))
+		}
+	}
+	if len(scopes) == 0 {
+		faults = append(faults, models.FieldError{Field: "scopes", Detail: "At least one."})
+	}
+	if err := refuse(faults); err != nil {
+		return nil, "", err
+	}
+	secret := keyPrefix + randomText(32)
+	var key models.Key
+	err := k.db.Write.WithContext(ctx).Raw(`INSERT INTO api_keys (name, hash, scopes, created_at, expires_at) VALUES (?, ?, ?, `+k.db.now()+`, ?) RETURNING *`,
+		name, hashOf(secret), strings.Join(list, " "), expires).Scan(&key).Error
+	return &key, secret, err
+}
+
+// List gives the keys that were not revoked, oldest first.
+func (k *Keys) List(ctx context.Context) (keys []models.Key, err error) {
+	err = k.db.Write.WithContext(ctx).Where("revoked_at IS NULL").Order("id").Find(&keys).Error
+	return keys, err
+}
+
+// Revoke makes a key useless at once and ends the streams that its tickets opened.
+func (k *Keys) Revoke(ctx context.Context, id int64) error {
+	_, err := k.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		done := tx.Exec("UPDATE api_keys SET revoked_at = "+k.db.now()+" WHERE id = ? AND revoked_at IS NULL", id)
+		if done.Error == nil && done.RowsAffected == 0 {
+			return nil, models.ErrNotFound
+		}
+		return []journal.Draft{{Kind: kindKeyRevoked, Audiences: []string{keyAudience(id)}, Payload: []byte("{}")}}, done.Error
+	})
+	return err
+}
+
+// Resolve tells whose key this is. The hash is what is looked up, so nothing of the secret is
+// compared byte by byte.
+func (k *Keys) Resolve(ctx context.Context, secret string) (*models.Key, error) {
+	if !strings.HasPrefix(secret, keyPrefix) {
+		return nil, errBadCredential
+	}
+	var key models.Key
+	err := k.db.Read.WithContext(ctx).Where("hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > "+k.db.now()+")", hashOf(secret)).Take(&key).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, errBadCredential
+	}
+	return &key, err
+}
+
+var errBadCredential = models.Errorf(models.CodeUnauthenticated, "The credential is not valid.")
+
+// TicketFor mints a stream ticket for a user, for the server of a host application. It is bound to
+// the user and the key.
+func (k *Keys) TicketFor(ctx context.Context, t *Tokens, key *models.Key, username string) (Minted, error) {
+	var row struct {
+		ID    int64
+		NowMs models.Instant
+	}
+	err := k.db.Read.WithContext(ctx).Raw("SELECT id, "+k.db.now()+" AS now_ms FROM users WHERE lower(username) = lower(?) AND disabled_at IS NULL", username).Scan(&row).Error
+	if err == nil && row.ID == 0 {
+		err = models.ErrNotFound
+	}
+	if err != nil {
+		return Minted{}, err
+	}
+	return t.minted(Ticket{UserID: row.ID, KeyID: key.ID}, row.NowMs)
+}

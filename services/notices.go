@@ -1,0 +1,176 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// kindNotice is the entry that a notice is. Its payload is a models.NoticeContent.
+const kindNotice = "notice"
+
+// Notices publishes, and keeps everybody's inbox.
+type Notices struct {
+	db      *Database
+	journal *journal.Journal
+}
+
+// NewNotices makes the service.
+func NewNotices(db *Database, j *journal.Journal) *Notices { return &Notices{db: db, journal: j} }
+
+// Target says for whom a notice is.
+type Target struct {
+	Users    []string
+	Groups   []string
+	Everyone bool
+}
+
+// Repeatable names a request that may come twice; an empty Key is one that may not.
+type Repeatable struct {
+	Key    string
+	Digest string
+}
+
+// Published says where a notice went. It is durable.
+type Published struct {
+	ID       int64  `json:"id"`
+	Cursor   string `json:"cursor" doc:"Its place in the log"`
+	Replayed bool   `json:"-"`
+}
+
+// Publish puts a notice into the inboxes and onto the streams of those it is for, and returns when it
+// is durable. A plain user may write to a few users; groups and everyone are for keys and admins.
+func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (Published, error) {
+	if err := mayAddress(p, to); err != nil {
+		return Published{}, err
+	}
+	if err := checkContent(&c, to); err != nil {
+		return Published{}, err
+	}
+	audiences, err := n.audiences(ctx, to)
+	if err != nil {
+		return Published{}, err
+	}
+	c.Sender = p.sender()
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return Published{}, models.InvalidField("data", "Not JSON.")
+	}
+	draft := journal.Draft{Kind: kindNotice, Actor: p.Actor(), Audiences: audiences, Payload: payload}
+	if c.Category != nil {
+		draft.Topic = *c.Category
+	}
+	if c.CollapseKey != nil {
+		draft.CollapseKey = *c.CollapseKey
+	}
+	if c.ExpiresAt != nil {
+		draft.ExpiresAt = int64(*c.ExpiresAt)
+	}
+	if once.Key != "" {
+		draft.Once = &journal.Once{Principal: p.Actor(), Key: once.Key, Digest: once.Digest}
+	}
+	receipt, err := n.journal.Append(ctx, draft)
+	switch {
+	case errors.Is(err, journal.ErrOnceReused):
+		return Published{}, models.Errorf(models.CodeIdempotencyMismatch, "This Idempotency-Key was used for another request.")
+	case err != nil:
+		return Published{}, err
+	}
+	return Published{ID: receipt.Offset, Cursor: n.journal.Position(receipt.Offset).String(), Replayed: receipt.Replayed}, nil
+}
+
+func mayAddress(p *Principal, to Target) error {
+	if p.Key != nil || p.IsAdmin() {
+		return nil
+	}
+	if to.Everyone || len(to.Groups) > 0 || len(to.Users) > models.MaxUserTargets {
+		return models.Errorf(models.CodeForbidden, "You may write to at most "+strconv.Itoa(models.MaxUserTargets)+" users at once, and not to groups or everyone.")
+	}
+	return nil
+}
+
+func (n *Notices) audiences(ctx context.Context, to Target) ([]string, error) {
+	var audiences []string
+	if to.Everyone {
+		audiences = append(audiences, everyone)
+	}
+	tx := n.db.Read.WithContext(ctx)
+	users, err := userIDs(tx, to.Users, "to.users")
+	if err != nil {
+		return nil, err
+	}
+	groups, err := groupIDs(tx, to.Groups, "to.groups")
+	for _, id := range users {
+		audiences = append(audiences, userAudience(id))
+	}
+	for _, id := range groups {
+		audiences = append(audiences, groupAudience(id))
+	}
+	return audiences, err
+}
+
+// NoticeView is a notice as one person sees it.
+type NoticeView struct {
+	ID     int64  `json:"id"`
+	Cursor string `json:"cursor"`
+	models.NoticeContent
+	CreatedAt    models.Instant  `json:"created_at" format:"date-time"`
+	ReadAt       *models.Instant `json:"read_at" format:"date-time"`
+	ArchivedAt   *models.Instant `json:"archived_at" format:"date-time"`
+	SnoozedUntil *models.Instant `json:"snoozed_until" format:"date-time"`
+}
+
+// noticeRow is an entry joined with what one person did with it.
+type noticeRow struct {
+	LogOffset  int64
+	Subject    int64
+	Payload    string
+	CreatedAt  models.Instant
+	ReadAt     *models.Instant
+	ArchivedAt *models.Instant
+}
+
+func (r *noticeRow) view(epoch string) (NoticeView, error) {
+	v := NoticeView{ID: r.Subject, Cursor: journal.Position{Epoch: epoch, Offset: r.LogOffset}.String(),
+		CreatedAt: r.CreatedAt, ReadAt: r.ReadAt, ArchivedAt: r.ArchivedAt}
+	return v, json.Unmarshal([]byte(r.Payload), &v.NoticeContent)
+}
+
+// noticeFrame is the data of a notice event: the published content with its names around it. It is
+// put together from the stored bytes, for decoding and encoding them again would cost more than all
+// the rest of a delivery.
+func noticeFrame(e *journal.Entry, position string) []byte {
+	b := make([]byte, 0, len(e.Payload)+200)
+	b = append(b, `{"id":`...)
+	b = strconv.AppendInt(b, e.Subject, 10)
+	b = append(b, `,"cursor":"`...)
+	b = append(b, position...)
+	b = append(b, `",`...)
+	b = append(b, e.Payload[1:len(e.Payload)-1]...)
+	b = append(b, `,"created_at":"`...)
+	b = append(b, models.Instant(e.CreatedAt).String()...)
+	return append(b, `","read_at":null,"archived_at":null,"snoozed_until":null}`...)
+}
+
+// Get gives one notice of the user's; another's is not there.
+func (n *Notices) Get(ctx context.Context, user *models.User, id int64) (*NoticeView, error) {
+	return n.get(n.db.Write.WithContext(ctx), user, id)
+}
+
+func (n *Notices) get(tx *gorm.DB, user *models.User, id int64) (*NoticeView, error) {
+	rows, err := n.rows(tx, user, inboxQuery{where: "e.subject = ?", args: []any{id}, limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, models.ErrNotFound
+	}
+	view, err := rows[0].view(n.journal.Epoch())
+	return &view, err
+}

@@ -1,0 +1,250 @@
+package services
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// kindLock is the entry that every change of a session's state is.
+const kindLock = "lock"
+
+// touchCoalesce bounds how often activity is written down: within it, and a tenth of the idle time,
+// a session counts as touched. A session may so lock that much early, never late.
+const touchCoalesce = 2 * time.Second
+
+// Sessions decides who is signed in and whether the session is locked. The row decides, on the
+// database's clock; each change of it is also an entry of the log, in the same transaction.
+type Sessions struct {
+	db       *Database
+	journal  *journal.Journal
+	hasher   *Hasher
+	tokens   *Tokens
+	throttle *Throttle
+	limits   models.SessionLimits
+	log      *slog.Logger
+}
+
+// NewSessions makes the service. limits hold for every session at once, also for those that began
+// under others.
+func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, limits models.SessionLimits, log *slog.Logger) *Sessions {
+	return &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log}
+}
+
+// Live is a session with its user, as the database saw them at one moment of its clock.
+type Live struct {
+	models.Session
+	User    models.User
+	Now     models.Instant
+	Verdict models.Verdict
+}
+
+// SessionUser is the user of a session, as clients see it.
+type SessionUser struct {
+	Username    string      `json:"username"`
+	DisplayName string      `json:"display_name"`
+	Role        models.Role `json:"role" enum:"user,admin"`
+	Locale      string      `json:"locale"`
+}
+
+// SessionView is a session as clients see it. Durations are milliseconds.
+type SessionView struct {
+	ID            string              `json:"id" doc:"Opaque; not the secret"`
+	User          SessionUser         `json:"user"`
+	State         models.SessionState `json:"state" enum:"active,locked,ended"`
+	Reason        *models.Reason      `json:"reason" enum:"idle,manual,remote,admin,max_age,logout,revoked,password_changed,disabled,too_many_attempts"`
+	IdleRemaining int64               `json:"idle_remaining_ms"`
+	MaxRemaining  int64               `json:"max_remaining_ms"`
+	Warning       int64               `json:"warning_ms"`
+	CreatedAt     models.Instant      `json:"created_at" format:"date-time"`
+	LastActiveAt  models.Instant      `json:"last_active_at" format:"date-time"`
+	IP            string              `json:"ip"`
+	UserAgent     string              `json:"user_agent"`
+	Current       bool                `json:"current"`
+}
+
+// View shows a session; current marks the caller's own.
+func (s *Sessions) View(l *Live, current bool) SessionView {
+	view := SessionView{
+		ID: l.ID, State: l.Verdict.State, Current: current, CreatedAt: l.CreatedAt, LastActiveAt: l.LastActiveAt,
+		User:          SessionUser{Username: l.User.Username, DisplayName: l.User.DisplayName, Role: l.User.Role, Locale: l.User.Locale},
+		IdleRemaining: l.Verdict.IdleRemaining.Milliseconds(), MaxRemaining: l.Verdict.MaxRemaining.Milliseconds(),
+		Warning: s.limits.EffectiveWarning().Milliseconds(), IP: l.IP, UserAgent: l.UserAgent,
+	}
+	if l.Verdict.Reason != "" {
+		view.Reason = &l.Verdict.Reason
+	}
+	return view
+}
+
+// sessionRow is a session joined with its user and the database's clock.
+type sessionRow struct {
+	models.Session
+	Username     string
+	DisplayName  string
+	Role         models.Role
+	Locale       string
+	PasswordHash string
+	JoinedOffset int64
+	DisabledAt   *models.Instant
+	NowMs        models.Instant
+}
+
+func (s *Sessions) live(r *sessionRow) *Live {
+	return &Live{
+		Session: r.Session, Now: r.NowMs, Verdict: r.Judge(s.limits, r.NowMs),
+		User: models.User{ID: r.UserID, Username: r.Username, DisplayName: r.DisplayName, Role: r.Role, Locale: r.Locale,
+			PasswordHash: r.PasswordHash, JoinedOffset: r.JoinedOffset, DisabledAt: r.DisabledAt},
+	}
+}
+
+// find reads sessions with their users. It reads from the writer's side of the database: what was
+// committed a moment ago must show.
+func (s *Sessions) find(tx *gorm.DB, where string, args ...any) ([]*Live, error) {
+	var rows []sessionRow
+	err := tx.Raw(`SELECT s.*, u.username, u.display_name, u.role, u.locale, u.password_hash, u.joined_offset, u.disabled_at, `+
+		s.db.now()+` AS now_ms FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+where, args...).Scan(&rows).Error
+	lives := make([]*Live, len(rows))
+	for i := range rows {
+		lives[i] = s.live(&rows[i])
+	}
+	return lives, err
+}
+
+func (s *Sessions) byID(tx *gorm.DB, id string) (*Live, error) {
+	lives, err := s.find(tx, "s.id = ?", id)
+	if err != nil {
+		return nil, err
+	}
+	if len(lives) == 0 {
+		return nil, models.ErrNotFound
+	}
+	return lives[0], nil
+}
+
+var errUnauthenticated = models.Errorf(models.CodeUnauthenticated, "Sign in first.")
+
+// ErrEnded is the refusal for a session that is over.
+func ErrEnded(reason models.Reason) error {
+	return &models.Error{Code: models.CodeUnauthenticated, Detail: "The session has ended; sign in again.", Reason: string(reason)}
+}
+
+// Resolve tells whose cookie this is. A session that is locked or ended comes back as such: what may
+// be done with it is the caller's question. An unknown cookie is refused.
+func (s *Sessions) Resolve(ctx context.Context, cookie string) (*Live, error) {
+	name, ok := s.tokens.parseCookie(cookie)
+	if !ok {
+		return nil, errUnauthenticated
+	}
+	l, err := s.current(ctx, name.ID)
+	if err != nil {
+		if errors.Is(err, models.ErrNotFound) {
+			return nil, errUnauthenticated
+		}
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(l.SecretHash, hashOf(name.Secret)) != 1 {
+		return nil, errUnauthenticated
+	}
+	return l, nil
+}
+
+// current reads a session, and writes down what the clock has made of it before anybody acts on it.
+func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
+	l, err := s.byID(s.db.Read.WithContext(ctx), id)
+	if err != nil || l.State == l.Verdict.State {
+		return l, err
+	}
+	if _, err := s.latch(ctx, "id = ?", id); err != nil {
+		return nil, err
+	}
+	return s.byID(s.db.Write.WithContext(ctx), id)
+}
+
+// latch stores what the clock has decided for the sessions that where selects: the end where the
+// longest age has passed, else the lock. Of several nodes that notice one expiry exactly one writes
+// it, because each statement asks the row once more.
+func (s *Sessions) latch(ctx context.Context, where string, args ...any) (n int, err error) {
+	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		now := s.db.now()
+		ended, err := s.change(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
+			"state <> 'ended' AND created_at <= "+now+" - ? AND "+where, append([]any{s.limits.Max.Milliseconds()}, args...)...)
+		if err != nil {
+			return nil, err
+		}
+		locked, err := s.change(tx, "state = 'locked', reason = 'idle'",
+			"state = 'active' AND last_active_at <= "+now+" - ? AND "+where, append([]any{s.limits.Idle.Milliseconds()}, args...)...)
+		n = len(ended) + len(locked)
+		return s.drafts(append(ended, locked...)), err
+	})
+	return n, err
+}
+
+// changed is a session right after an UPDATE, with the clock of that moment.
+type changed struct {
+	models.Session
+	NowMs models.Instant
+}
+
+// change runs one conditional UPDATE and gives the rows it hit. The condition is part of the
+// statement, so two that race cannot both succeed.
+func (s *Sessions) change(tx *gorm.DB, set, where string, args ...any) ([]changed, error) {
+	var rows []changed
+	err := tx.Raw("UPDATE sessions SET "+set+" WHERE "+where+" RETURNING *, "+s.db.now()+" AS now_ms", args...).Scan(&rows).Error
+	for i := range rows {
+		s.audit(&rows[i].Session)
+	}
+	return rows, err
+}
+
+// LockEvent is what a stream says of its session's state.
+type LockEvent struct {
+	State         string         `json:"state"` // active, expiring, locked or ended
+	Reason        *models.Reason `json:"reason"`
+	IdleRemaining int64          `json:"idle_remaining_ms"`
+	MaxRemaining  int64          `json:"max_remaining_ms"`
+}
+
+func lockEvent(v models.Verdict) LockEvent {
+	event := LockEvent{State: string(v.State), IdleRemaining: v.IdleRemaining.Milliseconds(), MaxRemaining: v.MaxRemaining.Milliseconds()}
+	if v.Reason != "" {
+		event.Reason = &v.Reason
+	}
+	return event
+}
+
+func (s *Sessions) drafts(rows []changed) []journal.Draft {
+	drafts := make([]journal.Draft, len(rows))
+	for i := range rows {
+		payload, err := json.Marshal(lockEvent(rows[i].Judge(s.limits, rows[i].NowMs)))
+		if err != nil {
+			panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
+		}
+		drafts[i] = journal.Draft{Kind: kindLock, Actor: userAudience(rows[i].UserID), Audiences: []string{lockAudience(rows[i].ID)}, Payload: payload}
+	}
+	return drafts
+}
+
+// audit writes a session's life into the log, under a hashed id.
+func (s *Sessions) audit(row *models.Session) {
+	reason := ""
+	if row.Reason != nil {
+		reason = string(*row.Reason)
+	}
+	s.log.Info("session", "state", row.State, "reason", reason, "session", hex.EncodeToString(hashOf(row.ID))[:16], "user_id", row.UserID, "ip", row.IP)
+}
+
+// EndedOffset is the log entry that ended the session; 0 when it is no longer kept.
+func (s *Sessions) EndedOffset(ctx context.Context, id string) (offset int64, err error) {
+	err = s.db.Read.WithContext(ctx).Raw("SELECT COALESCE(max(log_offset), 0) FROM recipients WHERE audience = ?", lockAudience(id)).Scan(&offset).Error
+	return offset, err
+}

@@ -1,0 +1,217 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"time"
+
+	"belfry/models"
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+// Bounds of one step of a replay: what it takes has to fit into a connection's queue.
+const (
+	replayEntries = 500
+	replayBytes   = 256 << 10
+)
+
+// Stream is one open stream.
+type Stream struct {
+	streams *Streams
+	conn    *hub.Conn
+	who     *identity
+}
+
+// Serve writes what comes until the client is gone, the server ends the stream, or a write fails.
+// write has to give up on its own when the client does not read.
+func (st *Stream) Serve(ctx context.Context, write func([]byte) error) error {
+	defer st.close()
+	s := st.streams
+	began, last := time.Now(), time.Now()
+	age := s.settings.MaxAge
+	if age > 0 {
+		age = jitter(age*9/10, age*11/10)
+	}
+	for {
+		frames, replay, over := st.conn.Next(ctx, max(0, time.Until(last.Add(s.settings.Heartbeat))))
+		if len(frames) > 0 {
+			if err := write(bytes.Join(frames, nil)); err != nil {
+				return err
+			}
+			last = time.Now()
+		}
+		switch {
+		case over:
+			return ctx.Err()
+		case replay:
+			if err := st.replay(ctx); err != nil {
+				s.log.Warn("a replay broke off; the stream is sent away for a while", "error", err)
+				return write(pauseFrame(jitter(time.Second, 5*time.Second)))
+			}
+		case time.Since(last) >= s.settings.Heartbeat:
+			if err := write(pingFrame(time.Now())); err != nil {
+				return err
+			}
+			last = time.Now()
+		}
+		if age > 0 && time.Since(began) > age {
+			return write(pauseFrame(time.Second))
+		}
+	}
+}
+
+func (st *Stream) close() {
+	st.streams.hub.Remove(st.conn)
+	st.streams.dismiss(st.who.user.ID)
+	if st.who.live != nil {
+		st.streams.watches.remove(st.who.live.ID)
+	}
+	if st.conn.Cause() == hub.CauseOverflow {
+		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.who.user.ID)
+	}
+}
+
+func pingFrame(now time.Time) []byte {
+	return hub.Event{Name: "ping", Data: []byte(`{"now":` + quoted(models.InstantOf(now)) + `}`)}.Encode()
+}
+
+func quoted(i models.Instant) string { return `"` + i.String() + `"` }
+
+// replay takes one step from the connection's position towards the head, or, when memory covers the
+// rest, goes live.
+func (st *Stream) replay(ctx context.Context) error {
+	s := st.streams
+	if s.hub.GoLive(st.conn, s.recent) {
+		return nil
+	}
+	pos, grants := st.conn.Position()
+	upTo := s.hub.Offset()
+	entries, upTo, err := s.journal.Range(ctx, pos, upTo, grants, replayEntries)
+	if err != nil {
+		return err
+	}
+	frames, upTo := s.framesUpTo(entries, upTo)
+	st.conn.Advance(frames, upTo)
+	return nil
+}
+
+// recent is what memory has of a replay; false when it is too much for one step.
+func (s *Streams) recent(after, upTo int64, grants []journal.Grant) ([]hub.Frame, bool) {
+	entries, ok := s.journal.Recent(after, upTo, grants)
+	if !ok || len(entries) > replayEntries {
+		return nil, false
+	}
+	frames, reached := s.framesUpTo(entries, upTo)
+	return frames, reached == upTo
+}
+
+// framesUpTo encodes as many entries as fit into one step, and says up to where that goes.
+func (s *Streams) framesUpTo(entries []journal.Entry, upTo int64) ([]hub.Frame, int64) {
+	var frames []hub.Frame
+	size := 0
+	now := time.Now().UnixMilli()
+	for i := range entries {
+		e := &entries[i]
+		if e.WithdrawnAt != 0 || (e.ExpiresAt != 0 && e.ExpiresAt <= now) {
+			continue
+		}
+		f := s.frame(e)
+		if f == nil {
+			continue
+		}
+		if size += len(f.Bytes); size > replayBytes && len(frames) > 0 {
+			return frames, frames[len(frames)-1].Offset
+		}
+		frames = append(frames, *f)
+	}
+	return frames, upTo
+}
+
+// frame encodes an entry once for all who get it; nil for what is no event by itself.
+func (s *Streams) frame(e *journal.Entry) *hub.Frame {
+	id := s.journal.Position(e.Offset).String()
+	switch e.Kind {
+	case kindNotice:
+		data := noticeFrame(e, id)
+		return &hub.Frame{Offset: e.Offset, Class: ClassNotice,
+			Bytes:   hub.Event{ID: id, Name: "notice", Data: data}.Encode(),
+			Unnamed: hub.Event{ID: id, Data: data}.Encode()}
+	case kindNoticeState:
+		return &hub.Frame{Offset: e.Offset, Class: ClassNoticeState, Bytes: hub.Event{ID: id, Name: "notice_state", Data: e.Payload}.Encode()}
+	default:
+		return nil
+	}
+}
+
+// Follow feeds the streams of this node from the log until ctx ends.
+func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
+	s.journal.Follow(ctx, hints, s.deliver, func() {
+		head, err := s.journal.Head(ctx)
+		if err == nil {
+			s.hub.Reset(head.Offset)
+		}
+		for _, c := range s.hub.All() {
+			c.End(pauseFrame(drainWait())) // they come back with positions that get a reset
+		}
+	})
+}
+
+func (s *Streams) deliver(e journal.Entry) {
+	frame := s.frame(&e)
+	s.hub.Deliver(e.Offset, e.Audiences, frame)
+	if frame != nil || len(e.Audiences) == 0 {
+		return
+	}
+	audience := e.Audiences[0]
+	switch e.Kind {
+	case kindLock:
+		s.deliverLock(&e, audience)
+	case kindMembership:
+		s.deliverMembership(&e, audience)
+	case kindAccount, kindKeyRevoked:
+		// Session streams have got their own entry; here go those that a key's ticket opened.
+		for _, c := range s.hub.Of(audience) {
+			if e.Kind == kindKeyRevoked || c.Without(lockPrefix) {
+				c.End(nil)
+			}
+		}
+	}
+}
+
+// deliverLock tells a session's streams of its new state, and withholds or releases entries at
+// exactly this place of the log.
+func (s *Streams) deliverLock(e *journal.Entry, audience string) {
+	var event LockEvent
+	if err := json.Unmarshal(e.Payload, &event); err != nil {
+		s.log.Error("a lock entry cannot be read", "offset", e.Offset, "error", err)
+		return
+	}
+	state := models.SessionState(event.State)
+	for _, c := range s.hub.Of(audience) {
+		switch state {
+		case models.SessionLocked:
+			c.Hold(lockFrame(event, ""))
+		case models.SessionEnded:
+			c.End(lockFrame(event, s.journal.Position(e.Offset).String()))
+		case models.SessionActive:
+			c.Release(lockFrame(event, ""))
+		}
+	}
+	s.watches.changed(audience, state, event)
+}
+
+func (s *Streams) deliverMembership(e *journal.Entry, audience string) {
+	var event membershipEvent
+	if err := json.Unmarshal(e.Payload, &event); err != nil {
+		s.log.Error("a membership entry cannot be read", "offset", e.Offset, "error", err)
+		return
+	}
+	group := groupAudience(event.GroupID)
+	if event.JoinedOffset == 0 {
+		s.hub.Revoke(audience, group)
+		return
+	}
+	s.hub.Grant(audience, journal.Grant{Audience: group, After: event.JoinedOffset})
+}

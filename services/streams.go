@@ -1,0 +1,366 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"belfry/models"
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+// The classes of events, by which a stream is narrowed.
+const (
+	ClassNotice hub.Class = 1 << iota
+	ClassNoticeState
+	ClassTask
+	ClassAll = ClassNotice | ClassNoticeState | ClassTask
+)
+
+// EventClasses are the names a stream can be narrowed to. What always comes has no class.
+var EventClasses = map[string]hub.Class{
+	"notice": ClassNotice, "notice_state": ClassNoticeState, "task": ClassTask,
+	"hello": 0, "lock": 0, "ping": 0, "pause": 0, "reset": 0,
+}
+
+// StreamSettings are the times and bounds of streams.
+type StreamSettings struct {
+	Heartbeat time.Duration
+	MaxAge    time.Duration // 0 = none
+	PerUser   int
+	Drain     time.Duration
+}
+
+// Streams opens streams, feeds them from the log and ends them.
+type Streams struct {
+	db       *Database
+	journal  *journal.Journal
+	hub      *hub.Hub
+	sessions *Sessions
+	notices  *Notices
+	settings StreamSettings
+	log      *slog.Logger
+
+	watches  *watches
+	draining atomic.Bool
+
+	mu    sync.Mutex
+	count map[int64]int // streams of each user on this node
+}
+
+// NewStreams makes the service; nothing is delivered before Follow.
+func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *Notices, settings StreamSettings, log *slog.Logger) *Streams {
+	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, settings: settings, log: log, count: map[int64]int{}}
+	st.watches = newWatches(st)
+	return st
+}
+
+// StreamRequest is what a client asks for.
+type StreamRequest struct {
+	Cookie   string
+	Ticket   *Ticket // beats the cookie
+	Wants    hub.Class
+	Unnamed  bool
+	Position string // as it came; empty = from the head on
+}
+
+// Opening is the answer to a request for a stream.
+type Opening struct {
+	// NoContent tells a client that it need not come back: 204.
+	NoContent bool
+	// First is what is sent at once.
+	First []byte
+	// Stream goes on after First; nil = the answer ends there.
+	Stream *Stream
+}
+
+// identity is whose stream it is to be.
+type identity struct {
+	live *Live // nil for a ticket that a key minted
+	user models.User
+	key  int64
+}
+
+// Open prepares a stream. An error is a refusal of the credential; what may pass is no error but a
+// pause, because 429 and 503 would end a browser's EventSource for good (HTML §9.2.3).
+func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
+	if s.draining.Load() {
+		return Opening{First: pauseFrame(drainWait())}, nil
+	}
+	who, err := s.identify(ctx, req)
+	if err != nil {
+		return s.pauseIfPassing(err)
+	}
+	if who.live != nil && who.live.Verdict.State == models.SessionEnded {
+		return s.openEnded(ctx, who.live, req.Position)
+	}
+	if !s.admit(who.user.ID) {
+		return Opening{First: pauseFrame(jitter(5*time.Second, 30*time.Second))}, nil
+	}
+	opening, err := s.open(ctx, who, req)
+	if err != nil || opening.Stream == nil {
+		s.dismiss(who.user.ID)
+	}
+	if err != nil {
+		return s.pauseIfPassing(err)
+	}
+	return opening, nil
+}
+
+func (s *Streams) pauseIfPassing(err error) (Opening, error) {
+	if _, refused := errors.AsType[*models.Error](err); refused {
+		return Opening{}, err
+	}
+	s.log.Warn("a stream cannot be opened; it is sent away for a while", "error", err)
+	return Opening{First: pauseFrame(jitter(time.Second, 5*time.Second))}, nil
+}
+
+func (s *Streams) identify(ctx context.Context, req StreamRequest) (*identity, error) {
+	if req.Ticket == nil {
+		live, err := s.sessions.Resolve(ctx, req.Cookie)
+		if err != nil {
+			return nil, err
+		}
+		return &identity{live: live, user: live.User}, nil
+	}
+	if req.Ticket.SessionID != "" {
+		live, err := s.sessions.current(ctx, req.Ticket.SessionID)
+		if errors.Is(err, models.ErrNotFound) || (err == nil && live.Now >= req.Ticket.expires) {
+			return nil, errBadCredential
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &identity{live: live, user: live.User}, nil
+	}
+	return s.identifyByKey(ctx, req.Ticket)
+}
+
+func (s *Streams) identifyByKey(ctx context.Context, t *Ticket) (*identity, error) {
+	var row struct {
+		models.User
+		NowMs models.Instant
+	}
+	now := s.db.now()
+	err := s.db.Read.WithContext(ctx).Raw(`SELECT u.*, `+now+` AS now_ms FROM users u JOIN api_keys k ON k.id = ?
+		WHERE u.id = ? AND u.disabled_at IS NULL AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > `+now+`)`,
+		t.KeyID, t.UserID).Scan(&row).Error
+	if err != nil {
+		return nil, err
+	}
+	if row.ID == 0 || row.NowMs >= t.expires {
+		return nil, errBadCredential
+	}
+	return &identity{user: row.User, key: t.KeyID}, nil
+}
+
+// openEnded tells that the session is over, once: who has the entry that ended it need not return.
+func (s *Streams) openEnded(ctx context.Context, l *Live, position string) (Opening, error) {
+	offset, err := s.sessions.EndedOffset(ctx, l.ID)
+	if err != nil {
+		return s.pauseIfPassing(err)
+	}
+	at := s.journal.Position(offset)
+	if p, ok := journal.ParsePosition(position); ok && p.Epoch == at.Epoch && p.Offset >= offset {
+		return Opening{NoContent: true}, nil
+	}
+	return Opening{First: lockFrame(lockEvent(l.Verdict), at.String())}, nil
+}
+
+// open makes the connection known before it reads anything: what is committed after that reading
+// comes through the hub, so nothing falls between the two.
+func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (Opening, error) {
+	head, err := s.journal.Head(ctx)
+	if err != nil {
+		return Opening{}, err
+	}
+	pos, refused := resume(req.Position, head)
+	control := []string{userAudience(who.user.ID)}
+	if who.live != nil {
+		control = append(control, lockAudience(who.live.ID))
+	} else {
+		control = append(control, keyAudience(who.key))
+	}
+	conn := hub.NewConn(pos, control, req.Wants, req.Unnamed)
+	s.hub.Add(conn)
+	stream := &Stream{streams: s, conn: conn, who: who}
+	first, err := s.settle(ctx, stream, pos, refused, req.Position != "")
+	if err != nil {
+		s.hub.Remove(conn)
+		return Opening{}, err
+	}
+	if who.live != nil && who.live.Verdict.State == models.SessionEnded {
+		s.hub.Remove(conn)
+		return s.openEnded(ctx, who.live, "")
+	}
+	if who.live != nil {
+		s.watches.add(who.live)
+	}
+	return Opening{First: first, Stream: stream}, nil
+}
+
+// resume says from where a stream continues, and why it cannot continue from where it was asked to.
+func resume(text string, head journal.Head) (pos int64, refused string) {
+	if text == "" {
+		return head.Offset, ""
+	}
+	at, ok := journal.ParsePosition(text)
+	switch {
+	case !ok:
+		return head.Offset, "invalid"
+	case at.Epoch != head.Epoch:
+		return head.Offset, "epoch"
+	case at.Offset > head.Offset:
+		return head.Offset, "invalid"
+	case at.Offset < head.Trimmed:
+		return head.Offset, "trimmed"
+	}
+	return at.Offset, ""
+}
+
+// settle reads what the stream's opening frames say, as often as the log brings a change meanwhile.
+func (s *Streams) settle(ctx context.Context, st *Stream, pos int64, refused string, asked bool) ([]byte, error) {
+	for {
+		turn := st.conn.Turn()
+		if st.who.live != nil {
+			live, err := s.sessions.current(ctx, st.who.live.ID)
+			if err != nil {
+				return nil, err
+			}
+			st.who.live, st.who.user = live, live.User
+		}
+		summary, err := s.notices.Summarise(ctx, &st.who.user)
+		if err != nil {
+			return nil, err
+		}
+		locked := st.who.live != nil && st.who.live.Verdict.State != models.SessionActive
+		if s.hub.Settle(st.conn, turn, summary.Grants, locked) {
+			return s.firstFrames(st, pos, refused, asked, &summary)
+		}
+	}
+}
+
+// Hello is the first event of a stream.
+type Hello struct {
+	Session     *SessionView   `json:"session"`
+	Unread      *int64         `json:"unread"`
+	Head        string         `json:"head"`
+	Resumed     bool           `json:"resumed"`
+	HeartbeatMS int64          `json:"heartbeat_ms"`
+	Now         models.Instant `json:"now"`
+}
+
+// ResetEvent says that what lies between the client's position and Head cannot be replayed.
+type ResetEvent struct {
+	Reason string `json:"reason"`
+	Head   string `json:"head"`
+}
+
+// retryHello is what a browser waits by itself after a cut.
+const retryHello = 2 * time.Second
+
+func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool, sum *Summary) ([]byte, error) {
+	epoch := sum.Head.Epoch
+	at := journal.Position{Epoch: epoch, Offset: pos}.String()
+	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
+		Resumed: asked && refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
+	var lock []byte
+	if l := st.who.live; l != nil {
+		view := s.sessions.View(l, true)
+		hello.Session = &view
+		if l.Verdict.State != models.SessionActive {
+			hello.Unread = nil
+		}
+		lock = lockFrame(lockEvent(l.Verdict), "")
+	}
+	data, err := json.Marshal(hello)
+	if err != nil {
+		return nil, err
+	}
+	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
+	if refused == "" {
+		return first, nil
+	}
+	if data, err = json.Marshal(ResetEvent{Reason: refused, Head: at}); err != nil {
+		return nil, err
+	}
+	return append(first, hub.Event{ID: at, Name: "reset", Data: data}.Encode()...), nil
+}
+
+func lockFrame(event LockEvent, id string) []byte {
+	data, err := json.Marshal(event)
+	if err != nil {
+		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
+	}
+	return hub.Event{ID: id, Name: "lock", Data: data}.Encode()
+}
+
+// pauseFrame sends a client away for the given time.
+func pauseFrame(wait time.Duration) []byte {
+	back := strconv.FormatInt(time.Now().Add(wait).UnixMilli(), 10)
+	return hub.Event{Name: "pause", Retry: wait, Data: []byte(back)}.Encode()
+}
+
+func jitter(from, to time.Duration) time.Duration {
+	return (from + rand.N(to-from)).Truncate(time.Millisecond) //nolint:gosec // spreads load; nothing secret
+}
+
+// drainWait is short: another node is there, or this one is back soon.
+func drainWait() time.Duration { return jitter(time.Second, 5*time.Second) }
+
+func (s *Streams) admit(user int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count[user] >= s.settings.PerUser {
+		return false
+	}
+	s.count[user]++
+	return true
+}
+
+func (s *Streams) dismiss(user int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count[user]--; s.count[user] <= 0 {
+		delete(s.count, user)
+	}
+}
+
+// Drain sends every stream away and lets no new one in. They leave one after the other, over the
+// drain time when they are many, so that they do not all come back at once.
+func (s *Streams) Drain(ctx context.Context) {
+	s.draining.Store(true)
+	conns := s.hub.All()
+	if len(conns) == 0 {
+		return
+	}
+	rand.Shuffle(len(conns), func(i, k int) { conns[i], conns[k] = conns[k], conns[i] })
+	const apart = 20 * time.Millisecond // a handful need not take the whole time
+	step := min(s.settings.Drain/time.Duration(len(conns)), apart)
+	tick := time.NewTicker(max(step, time.Microsecond))
+	defer tick.Stop()
+	for _, c := range conns {
+		c.End(pauseFrame(drainWait()))
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// CloseAll ends what is still open.
+func (s *Streams) CloseAll() {
+	s.draining.Store(true)
+	for _, c := range s.hub.All() {
+		c.End(pauseFrame(drainWait()))
+	}
+	s.watches.stop()
+}

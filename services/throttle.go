@@ -1,0 +1,117 @@
+package services
+
+import (
+	"sync"
+	"time"
+
+	"belfry/models"
+)
+
+// Rate is how many failures are let through in a span of time.
+type Rate struct {
+	Count int
+	Per   time.Duration
+}
+
+// addressFactor is how much more an address alone may fail than one account from that address. An
+// office behind one address must not be shut out by a colleague who forgot a password.
+const addressFactor = 20
+
+// throttleEntries bounds the memory an attacker with many names can take. Full, the buckets that
+// have recovered are dropped first.
+const throttleEntries = 100_000
+
+// Throttle counts failures in buckets that drain evenly. It counts per node: with n nodes a guesser
+// gets n times as many tries.
+type Throttle struct {
+	mu      sync.Mutex
+	rate    Rate
+	now     func() time.Time
+	buckets map[string]bucket
+}
+
+type bucket struct {
+	level float64 // failures not yet drained
+	at    time.Time
+}
+
+// NewThrottle makes a throttle; now is time.Now outside tests.
+func NewThrottle(rate Rate, now func() time.Time) *Throttle {
+	return &Throttle{rate: rate, now: now, buckets: map[string]bucket{}}
+}
+
+// try is one attempt that is under way: it counts as a failure until it is forgiven.
+type try struct {
+	throttle *Throttle
+	keys     []string
+}
+
+// limit is a bucket's name and how many failures it holds.
+type limit struct {
+	key   string
+	count int
+}
+
+// login begins an attempt on an account from an address.
+func (t *Throttle) login(account, address string) (*try, error) {
+	return t.begin(limit{"account " + account + " " + address, t.rate.Count}, limit{"address " + address, t.rate.Count * addressFactor})
+}
+
+// proof begins an attempt to prove the password within a session.
+func (t *Throttle) proof(session string) (*try, error) {
+	return t.begin(limit{"session " + session, t.rate.Count})
+}
+
+// begin counts the attempt before its outcome is known: otherwise a hundred at once would all be let
+// through. A full bucket refuses, with the time until one drains.
+func (t *Throttle) begin(limits ...limit) (*try, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := t.now()
+	for _, l := range limits {
+		if b := t.drained(l, now); b.level > float64(l.count)-1 {
+			wait := time.Duration((b.level - float64(l.count) + 1) / t.perSecond(l) * float64(time.Second))
+			return nil, &models.Error{Code: models.CodeRateLimited, Detail: "Too many failed attempts; try again later.", RetryAfter: wait}
+		}
+	}
+	tried := &try{throttle: t}
+	for _, l := range limits {
+		b := t.drained(l, now)
+		b.level++
+		t.buckets[l.key] = b
+		tried.keys = append(tried.keys, l.key)
+	}
+	if len(t.buckets) > throttleEntries {
+		t.sweep(now)
+	}
+	return tried, nil
+}
+
+func (t *Throttle) perSecond(l limit) float64 { return float64(l.count) / t.rate.Per.Seconds() }
+
+func (t *Throttle) drained(l limit, now time.Time) bucket {
+	b := t.buckets[l.key]
+	b.level = max(0, b.level-now.Sub(b.at).Seconds()*t.perSecond(l))
+	b.at = now
+	return b
+}
+
+func (t *Throttle) sweep(now time.Time) {
+	for key, b := range t.buckets {
+		if now.Sub(b.at) > t.rate.Per {
+			delete(t.buckets, key)
+		}
+	}
+}
+
+// forgive takes the attempt back: it succeeded, or was none.
+func (a *try) forgive() {
+	a.throttle.mu.Lock()
+	defer a.throttle.mu.Unlock()
+	for _, key := range a.keys {
+		if b, ok := a.throttle.buckets[key]; ok {
+			b.level = max(0, b.level-1)
+			a.throttle.buckets[key] = b
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package services
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// kindAccount is the entry by which streams learn that a person may no longer read them.
+const kindAccount = "account"
+
+const passwordRule = "A password has 8 to 1,024 characters."
+
+// Users keeps the people.
+type Users struct {
+	db      *Database
+	journal *journal.Journal
+	hasher  *Hasher
+}
+
+// NewUsers makes the service.
+func NewUsers(db *Database, j *journal.Journal, h *Hasher) *Users {
+	return &Users{db: db, journal: j, hasher: h}
+}
+
+// NewUser is what it takes to add a person. An empty display name becomes the username, an empty
+// role a plain user.
+type NewUser struct {
+	Username    string
+	DisplayName string
+	Password    string
+	Role        models.Role
+}
+
+func (n *NewUser) check() error {
+	var faults []models.FieldError
+	if !models.ValidName(n.Username) {
+		faults = append(faults, models.FieldError{Field: "username", Detail: models.NameRule})
+	}
+	if utf8.RuneCountInString(n.DisplayName) > models.MaxDisplayName {
+		faults = append(faults, models.FieldError{Field: "display_name", Detail: fmt.Sprintf("At most %d characters.", models.MaxDisplayName)})
+	}
+	if !models.ValidPassword(n.Password) {
+		faults = append(faults, models.FieldError{Field: "password", Detail: passwordRule})
+	}
+	if n.Role != models.RoleUser && n.Role != models.RoleAdmin {
+		faults = append(faults, models.FieldError{Field: "role", Detail: "One of user, admin."})
+	}
+	return refuse(faults)
+}
+
+// refuse makes one error of all faults found; none of none.
+func refuse(faults []models.FieldError) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return &models.Error{Code: models.CodeInvalid, Detail: "The input is not valid.", Fields: faults}
+}
+
+// Add makes a person. A name that is taken, in whatever case, is a conflict.
+func (u *Users) Add(ctx context.Context, n NewUser) (*models.User, error) {
+	if n.Role == "" {
+		n.Role = models.RoleUser
+	}
+	if strings.TrimSpace(n.DisplayName) == "" {
+		n.DisplayName = n.Username
+	}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	hash, err := u.hasher.Hash(ctx, n.Password)
+	if err != nil {
+		return nil, err
+	}
+	var user models.User
+	err = u.db.Write.WithContext(ctx).Raw(`INSERT INTO users (username, display_name, role, password_hash, created_at, joined_offset)
+		SELECT ?, ?, ?, ?, `+u.db.now()+`, head FROM log_head RETURNING *`, n.Username, n.DisplayName, n.Role, hash).Scan(&user).Error
+	if isDuplicate(err) {
+		return nil, models.Errorf(models.CodeConflict, "A user of this name exists already.")
+	}
+	return &user, err
+}
+
+// Count tells how many people there are.
+func (u *Users) Count(ctx context.Context) (n int64, err error) {
+	err = u.db.Read.WithContext(ctx).Model(&models.User{}).Count(&n).Error
+	return n, err
+}
+
+// List gives everybody, by name.
+func (u *Users) List(ctx context.Context) (users []models.User, err error) {
+	err = u.db.Read.WithContext(ctx).Order("lower(username)").Find(&users).Error
+	return users, err
+}
+
+// Page gives at most limit people whose names come after the given one.
+func (u *Users) Page(ctx context.Context, after string, limit int) (users []models.User, err error) {
+	err = u.db.Read.WithContext(ctx).Where("lower(username) > lower(?)", after).Order("lower(username)").Limit(limit).Find(&users).Error
+	return users, err
+}
+
+// Find gives a person by name.
+func (u *Users) Find(ctx context.Context, username string) (*models.User, error) {
+	var user models.User
+	err := u.db.Write.WithContext(ctx).Take(&user, "lower(username) = lower(?)", username).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, models.ErrNotFound
+	}
+	return &user, err
+}
+
+// UserChange is what may be changed about a person; nil leaves it.
+type UserChange struct {
+	DisplayName *string
+	Role        *models.Role
+	Password    *string
+	Disabled    *bool
+}
+
+// Update changes a person. A new password, or being disabled, ends the person's sessions.
+func (u *Users) Update(ctx context.Context, username string, c UserChange) (*models.User, error) {
+	user, err := u.Find(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	set, ends, err := u.assignments(ctx, user, c)
+	if err != nil || len(set) == 0 {
+		return user, err
+	}
+	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		if err := tx.Model(user).Updates(set).Error; err != nil || ends == "" {
+			return nil, err
+		}
+		return u.endSessions(tx, user.ID, ends)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u.Find(ctx, username)
+}
+
+func (u *Users) assignments(ctx context.Context, user *models.User, c UserChange) (set map[string]any, ends models.Reason, err error) {
+	check := NewUser{Username: user.Username, DisplayName: user.DisplayName, Role: user.Role, Password: "not to be changed"}
+	set = map[string]any{}
+	if c.DisplayName != nil {
+		check.DisplayName, set["display_name"] = *c.DisplayName, *c.DisplayName
+	}
+	if c.Role != nil {
+		check.Role, set["role"] = *c.Role, *c.Role
+	}
+	if c.Password != nil {
+		check.Password = *c.Password
+	}
+	if err := check.check(); err != nil {
+		return nil, "", err
+	}
+	if c.Password != nil {
+		if set["password_hash"], err = u.hasher.Hash(ctx, *c.Password); err != nil {
+			return nil, "", err
+		}
+		ends = models.ReasonPasswordChanged
+	}
+	switch {
+	case c.Disabled == nil:
+	case *c.Disabled && user.DisabledAt == nil:
+		set["disabled_at"], ends = gorm.Expr(u.db.now()), models.ReasonDisabled
+	case !*c.Disabled:
+		set["disabled_at"] = nil
+	}
+	return set, ends, nil
+}
+
+// endSessions ends a person's sessions within the caller's transaction. Streams opened by a key's
+// ticket have no session; the account's own entry reaches those when the person is disabled.
+func (u *Users) endSessions(tx *gorm.DB, id int64, reason models.Reason) ([]journal.Draft, error) {
+	var ids []string
+	err := tx.Raw("UPDATE sessions SET state = 'ended', reason = ?, ended_at = "+u.db.now()+" WHERE user_id = ? AND state <> 'ended' RETURNING id", reason, id).Scan(&ids).Error
+	drafts := make([]journal.Draft, 0, len(ids)+1)
+	for _, session := range ids {
+		drafts = append(drafts, endedDraft(session, id, reason))
+	}
+	if reason == models.ReasonDisabled {
+		drafts = append(drafts, journal.Draft{Kind: kindAccount, Audiences: []string{userAudience(id)}, Payload: json.RawMessage(`{"state":"disabled"}`)})
+	}
+	return drafts, err
+}
+
+func endedDraft(session string, userID int64, reason models.Reason) journal.Draft {
+	payload, err := json.Marshal(lockEvent(models.Verdict{State: models.SessionEnded, Reason: reason}))
+	if err != nil {
+		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
+	}
+	return journal.Draft{Kind: kindLock, Actor: userAudience(userID), Audiences: []string{lockAudience(session)}, Payload: payload}
+}
+
+// SetPassword gives a person a new password and ends their sessions.
+func (u *Users) SetPassword(ctx context.Context, username, password string) error {
+	_, err := u.Update(ctx, username, UserChange{Password: &password})
+	return err
+}
+
+// Disable shuts a person out and ends their sessions. Their notices are kept.
+func (u *Users) Disable(ctx context.Context, username string) error {
+	yes := true
+	_, err := u.Update(ctx, username, UserChange{Disabled: &yes})
+	return err
+}
+
+// Enable lets a disabled person sign in again.
+func (u *Users) Enable(ctx context.Context, username string) error {
+	no := false
+	_, err := u.Update(ctx, username, UserChange{Disabled: &no})
+	return err
+}
+
+// Delete removes a person with their sessions, memberships and read marks. What they sent stays.
+func (u *Users) Delete(ctx context.Context, username string) error {
+	user, err := u.Find(ctx, username)
+	if err != nil {
+		return err
+	}
+	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		drafts, err := u.endSessions(tx, user.ID, models.ReasonDisabled)
+		if err != nil {
+			return nil, err
+		}
+		return drafts, tx.Delete(user).Error
+	})
+	return err
+}
