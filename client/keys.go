@@ -14,7 +14,6 @@ type Key struct {
 	Scopes    []string   `json:"scopes"`
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
-	RevokedAt *time.Time `json:"revoked_at"`
 	Secret    string     `json:"key"`
 }
 
@@ -25,7 +24,7 @@ type NewKey struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil = never
 }
 
-// Keys lists the API keys. The calls about keys need the scope users:write.
+// Keys lists the API keys that were not revoked. The calls about keys need the scope users:write.
 func (c *Client) Keys(ctx context.Context) ([]Key, error) { return list[Key](ctx, c, "keys") }
 
 // CreateKey makes an API key; a key can only give scopes that it has itself.

@@ -84,14 +84,23 @@ func (c *Client) RemoveGroup(ctx context.Context, name string) error {
 	return c.change(ctx, http.MethodDelete, "groups", name)
 }
 
-// JoinGroup puts a user into a group. Doing it twice changes nothing.
-func (c *Client) JoinGroup(ctx context.Context, group, username string) error {
-	return c.change(ctx, http.MethodPut, "groups", group, "members", username)
+// JoinGroup puts people into a group, one after the other. Doing it twice changes nothing.
+func (c *Client) JoinGroup(ctx context.Context, group string, usernames ...string) error {
+	return c.changeMembers(ctx, http.MethodPut, group, usernames)
 }
 
-// LeaveGroup takes a user out of a group.
-func (c *Client) LeaveGroup(ctx context.Context, group, username string) error {
-	return c.change(ctx, http.MethodDelete, "groups", group, "members", username)
+// LeaveGroup takes people out of a group, one after the other.
+func (c *Client) LeaveGroup(ctx context.Context, group string, usernames ...string) error {
+	return c.changeMembers(ctx, http.MethodDelete, group, usernames)
+}
+
+func (c *Client) changeMembers(ctx context.Context, method, group string, usernames []string) error {
+	for _, name := range usernames {
+		if err := c.change(ctx, method, "groups", group, "members", name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create posts a new thing and gives it back as the server has it.

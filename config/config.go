@@ -69,6 +69,9 @@ type Settings struct {
 // SecureCookies reports whether browsers reach Belfry over https, so that the cookie may be bound to it.
 func (s *Settings) SecureCookies() bool { return s.PublicURL.Scheme == "https" }
 
+// OnSQLite reports whether the database is a file that one process at a time can have.
+func (s *Settings) OnSQLite() bool { return strings.HasPrefix(s.DatabaseURL, "sqlite:") }
+
 // Fault is one setting that cannot be used. Want never repeats the rejected value: it may be a secret,
 // or a secret put in the wrong place.
 type Fault struct {
@@ -209,7 +212,7 @@ func (l *loader) checkTogether(s *Settings) {
 	if s.InternalListen != "" && s.InternalListen == s.Listen && portOf(s.Listen) != "0" {
 		l.fault("LISTEN, INTERNAL_LISTEN", "expected two different addresses")
 	}
-	if strings.HasPrefix(s.DatabaseURL, "sqlite:") && s.DatabaseListenURL != s.DatabaseURL {
+	if s.OnSQLite() && s.DatabaseListenURL != s.DatabaseURL {
 		l.fault("DATABASE_LISTEN_URL", "expected only beside a DATABASE_URL of PostgreSQL")
 	}
 }

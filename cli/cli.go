@@ -1,0 +1,97 @@
+// Package cli holds the commands of the binary, one file each.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+
+	"belfry/config"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // the command line or the settings are wrong; trying again will not help
+)
+
+type commands struct {
+	Migrate migrateCmd `cmd:"" help:"Bring the database to the newest schema, or look where it stands."`
+	User    userCmd    `cmd:"" help:"People who can sign in."`
+	Group   groupCmd   `cmd:"" help:"Groups of people to whom a notice can be addressed."`
+	Key     keyCmd     `cmd:"" help:"API keys of other systems."`
+	Epoch   epochCmd   `cmd:"" help:"The log after a restore."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// console is where a command talks to the person or the script that started it. What a script would
+// read goes to out, everything else to err.
+type console struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// usageError is a mistake in how a command was called.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+// Run runs one command and gives the exit code: 0 done, 1 failed, 2 usage or settings. args come without
+// the name of the program, environ as in [os.Environ].
+func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var (
+		cmds  commands
+		term  = &console{in: stdin, out: stdout, err: stderr}
+		flags = newSettingFlags()
+		ended = -1 // what kong would exit with after it has printed a help
+	)
+	parser, err := kong.New(&cmds,
+		kong.Name("belfry"),
+		kong.Description("Notifications in real time, and a lock for the page when the session runs out."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { ended = code }),
+		kong.Embed(flags.fields()),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Help(printHelp),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"scopes": scopeList()},
+		kong.Bind(term),
+		kong.BindSingletonProvider(func() (*config.Settings, error) { return config.Load(flags.given(), environ) }),
+	)
+	if err != nil {
+		panic("cli: the commands contradict each other: " + err.Error()) // a mistake of ours, found by any test
+	}
+	for _, arg := range args {
+		if !utf8.ValidString(arg) {
+			return term.fail(usageError("the command line is not UTF-8 text"))
+		}
+	}
+	parsed, err := parser.Parse(args)
+	if ended >= 0 {
+		return ended
+	}
+	if err != nil {
+		return term.fail(usageError(err.Error() + " (belfry --help)"))
+	}
+	if err := parsed.Run(); err != nil {
+		return term.fail(err)
+	}
+	return exitDone
+}
+
+// fail says what went wrong and picks the exit code.
+func (c *console) fail(err error) int {
+	fmt.Fprintln(c.err, "belfry:", describe(err))
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[config.Faults](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func TestMigrate(t *testing.T) {
+	onEach(t, func(t *testing.T, s shell) {
+		look := func() string { return s.ok("", "migrate", "status") }
+		if out := look(); strings.Contains(out, "applied") {
+			t.Errorf("an empty database has\n%s", out)
+		}
+		if out := look(); strings.Contains(out, "applied") {
+			t.Errorf("looking has changed something:\n%s", out)
+		}
+		if out := s.ok("", "migrate"); !strings.HasPrefix(out, "applied 00001_") {
+			t.Errorf("%s", out)
+		}
+		if out := s.ok("", "migrate", "up"); out != "the schema is up to date\n" {
+			t.Errorf("%s", out)
+		}
+		if out := look(); strings.Contains(out, "pending") || !strings.Contains(out, "applied") {
+			t.Errorf("after all:\n%s", out)
+		}
+	})
+}
+
+func TestStatusLeavesNoTrace(t *testing.T) {
+	s := sqliteShell(t)
+	s.ok("", "migrate", "status")
+	if _, err := os.Stat(filepath.Dir(strings.TrimPrefix(s.databaseURL(), "sqlite:"))); !os.IsNotExist(err) {
+		t.Error("status has made a folder")
+	}
+
+	// An empty database that is there has no tables after a look either.
+	db := s.open()
+	_ = db.Close()
+	if out := s.ok("", "migrate", "status"); !strings.Contains(out, "pending") {
+		t.Errorf("%s", out)
+	}
+	db = s.open()
+	var tables int
+	if err := db.Read.Raw("SELECT count(*) FROM sqlite_master").Scan(&tables).Error; err != nil || tables != 0 {
+		t.Errorf("%d tables, %v", tables, err)
+	}
+}
+
+// TestNodesMigrateTogether starts commands at once on an empty PostgreSQL: one migrates, none fails.
+func TestNodesMigrateTogether(t *testing.T) {
+	onEach(t, func(t *testing.T, s shell) {
+		if !strings.HasPrefix(s.databaseURL(), "postgres") {
+			return // there a second process is refused, see TestHeldFile
+		}
+		var wg sync.WaitGroup
+		outs := make(chan result, 3)
+		for range cap(outs) {
+			wg.Go(func() { outs <- s.run("", "migrate") })
+		}
+		wg.Wait()
+		applied := 0
+		for range cap(outs) {
+			r := <-outs
+			if r.code != exitDone {
+				t.Errorf("exit %d\n%s", r.code, r.err)
+			}
+			applied += strings.Count(r.out, "applied 00001_")
+		}
+		if applied != 1 {
+			t.Errorf("applied %d times", applied)
+		}
+	})
+}

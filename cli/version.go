@@ -1,0 +1,35 @@
+package cli
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+type versionCmd struct{}
+
+// Run needs no settings, so that it works where they are wrong.
+func (versionCmd) Run(term *console) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
+	}
+	_, err := fmt.Fprintln(term.out, "belfry", describeBuild(info))
+	return err
+}
+
+// describeBuild says what was built, from what the go command wrote into the binary.
+func describeBuild(info *debug.BuildInfo) string {
+	version, commit, modified := info.Main.Version, "unknown", ""
+	if version == "" {
+		version = "(devel)"
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = ", modified"
+		}
+	}
+	return fmt.Sprintf("%s, commit %s%s, %s", version, commit, modified, info.GoVersion)
+}
