@@ -22,7 +22,7 @@ export default defineConfig({
     __INTLIFY_PROD_DEVTOOLS__: false,
   },
   build: {
-    target: 'es2022',
+    target: ['chrome126', 'firefox126', 'safari18'],
     // The page is served under a policy that forbids inline code, data: too.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -14,7 +14,7 @@ export function useFormat() {
     new Intl.DateTimeFormat(locale.value, options).format(new Date(time))
 
   /** "14:02" */
-  const clock = (time: string | number) => format({ hour: '2-digit', minute: '2-digit' }, time)
+  const clock = (time: string | number) => format({ hour: 'numeric', minute: '2-digit' }, time)
 
   /** The exact time, for those who hover and for screen readers. */
   const exact = (time: string | number) => format({ dateStyle: 'full', timeStyle: 'medium' }, time)

@@ -194,7 +194,6 @@ export const zhCN: Messages = {
     displayName: '显示名称',
     password: '密码',
     admin: '管理员',
-    role: '角色',
     roles: { user: '用户', admin: '管理员' },
     create: '创建',
     created: '{name} 现在可以登录了。',

@@ -1,0 +1,238 @@
+import { flushPromises } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { aSession, later, ok, refuse, serve, type Answer } from '@/testing'
+import { useSession } from './session'
+
+beforeEach(() => setActivePinia(createPinia()))
+afterEach(() => vi.unstubAllGlobals())
+
+async function signedIn(routes: Parameters<typeof serve>[0] = {}) {
+  const made = serve({ 'POST /login': () => ok(aSession()), ...routes })
+  const session = useSession()
+  await session.signIn('ann', 'pw')
+  return { session, made }
+}
+
+const event = (state: 'active' | 'locked' | 'ended' | 'expiring', more = {}) => ({
+  state,
+  reason: null,
+  idle_remaining_ms: 900_000,
+  max_remaining_ms: 43_200_000,
+  ...more,
+})
+
+describe('what may be shown', () => {
+  it('is nothing before the server has answered', () => {
+    expect(useSession().covered).toBe(true)
+  })
+
+  it('is the sign-in when there is no session', async () => {
+    serve({ 'GET /session': () => refuse(401, 'unauthenticated') })
+    const session = useSession()
+    await session.check()
+    expect(session.phase).toBe('signed_out')
+  })
+
+  it('is the page while the session is active', async () => {
+    const { session } = await signedIn()
+    expect(session.covered).toBe(false)
+  })
+
+  it('is nothing from the moment of a lock event', async () => {
+    const { session } = await signedIn()
+    session.onLock(event('locked', { reason: 'remote' }))
+    expect(session.phase).toBe('locked')
+    expect(session.reason).toBe('remote')
+  })
+
+  it('is nothing from the moment an answer says 423, whatever was asked', async () => {
+    const { session } = await signedIn({
+      'GET /notices': () => refuse(423, 'locked'),
+      'GET /session': () => ok(aSession({ state: 'locked', reason: 'idle' })),
+    })
+    await session.api.notices().catch(() => null)
+    expect(session.phase).toBe('locked')
+    await flushPromises()
+    expect(session.reason).toBe('idle')
+  })
+
+  it('is nothing once an answer says 401 and the server confirms it', async () => {
+    const { session } = await signedIn({
+      'GET /notices': () => refuse(401, 'unauthenticated'),
+      'GET /session': () => refuse(401, 'unauthenticated', { reason: 'revoked' }),
+    })
+    await session.api.notices().catch(() => null)
+    await flushPromises()
+    expect(session.phase).toBe('ended')
+    expect(session.reason).toBe('revoked')
+  })
+
+  it('stays nothing while nobody answers', async () => {
+    const { session } = await signedIn()
+    await session.coverAndCheck()
+    expect(session.phase).toBe('checking')
+    expect(session.reachable).toBe(false)
+  })
+
+  it('is hidden at once by a lock that the network delays', async () => {
+    const answer = later<Answer>()
+    const { session } = await signedIn({ 'POST /session/lock': () => answer.promise })
+    const done = session.lock()
+    expect(session.covered).toBe(true)
+    answer.resolve(ok(aSession({ state: 'locked', reason: 'manual' })))
+    await done
+    expect(session.phase).toBe('locked')
+  })
+})
+
+describe('answers and events that cross', () => {
+  it('an answer from before a lock does not lift it', async () => {
+    const answers = [later<Answer>(), later<Answer>()]
+    let asked = 0
+    const { session } = await signedIn({ 'GET /session': () => answers[asked++]!.promise })
+    const check = session.check()
+    session.onLock(event('locked', { reason: 'admin' }))
+    answers[0]!.resolve(ok(aSession()))
+    await flushPromises()
+    expect(session.phase).toBe('locked')
+    answers[1]!.resolve(ok(aSession({ state: 'locked', reason: 'admin' })))
+    await check
+    expect(session.phase).toBe('locked')
+  })
+
+  it('an event of activity does not uncover by itself, the server is asked', async () => {
+    const { session, made } = await signedIn({ 'GET /session': () => ok(aSession()) })
+    session.onLock(event('locked'))
+    session.onLock(event('active'))
+    expect(session.phase).toBe('locked')
+    await flushPromises()
+    expect(session.phase).toBe('active')
+    expect(made).toContain('GET /session')
+  })
+})
+
+describe('unlocking', () => {
+  it('shows the page again', async () => {
+    const { session } = await signedIn({ 'POST /session/unlock': () => ok(aSession()) })
+    session.onLock(event('locked'))
+    await session.unlock('pw')
+    expect(session.phase).toBe('active')
+  })
+
+  it('passes on how many tries are left', async () => {
+    const { session } = await signedIn({
+      'POST /session/unlock': () => refuse(401, 'unauthenticated', { attempts_left: 3 }),
+    })
+    session.onLock(event('locked'))
+    await expect(session.unlock('no')).rejects.toMatchObject({ attemptsLeft: 3 })
+    expect(session.phase).toBe('locked')
+  })
+
+  it('asks again when another tab was faster and its cookie is old', async () => {
+    const { session } = await signedIn({
+      'POST /session/unlock': () => refuse(401, 'unauthenticated'),
+      'GET /session': () => ok(aSession()),
+    })
+    session.onLock(event('locked'))
+    await session.unlock('pw')
+    expect(session.phase).toBe('active')
+  })
+
+  it('ends with the fifth wrong password', async () => {
+    const gone = () => refuse(401, 'unauthenticated', { reason: 'too_many_attempts' })
+    const { session } = await signedIn({ 'POST /session/unlock': gone, 'GET /session': gone })
+    session.onLock(event('locked'))
+    await session.unlock('no')
+    expect(session.phase).toBe('ended')
+    expect(session.reason).toBe('too_many_attempts')
+  })
+})
+
+describe('after the end', () => {
+  const replace = vi.fn()
+  beforeEach(() => {
+    replace.mockReset()
+    vi.spyOn(window.location, 'replace').mockImplementation(replace)
+  })
+
+  it('the same user goes on', async () => {
+    const { session } = await signedIn()
+    session.onLock(event('ended', { reason: 'max_age' }))
+    expect(session.phase).toBe('ended')
+    await session.signIn('ann', 'pw')
+    expect(session.phase).toBe('active')
+    expect(replace).not.toHaveBeenCalled()
+  })
+
+  it('another user starts clean, and never sees the page', async () => {
+    const bob = { username: 'bob', display_name: 'Bob', role: 'user' } as const
+    let who = aSession()
+    const { session } = await signedIn({ 'POST /login': () => ok(who) })
+    session.onLock(event('ended', { reason: 'max_age' }))
+    who = aSession({ id: 's2', user: bob })
+    await session.signIn('bob', 'pw')
+    expect(session.covered).toBe(true)
+    expect(replace).toHaveBeenCalledWith('/')
+  })
+
+  it('nothing is kept for anyone after signing out', async () => {
+    const { session } = await signedIn()
+    session.onLock(event('ended', { reason: 'logout' }))
+    await session.signIn('ann', 'pw')
+    expect(session.covered).toBe(true)
+    expect(replace).toHaveBeenCalledWith('/')
+  })
+
+  it('an event of an older stream does not bring the page back', async () => {
+    const { session } = await signedIn()
+    session.onLock(event('ended'))
+    session.onLock(event('active'))
+    expect(session.phase).toBe('ended')
+  })
+})
+
+describe('activity', () => {
+  it('is said at most once in a quarter of the idle time', async () => {
+    vi.useFakeTimers()
+    const short = () => ok(aSession({ idle_remaining_ms: 10_000 }))
+    const { session, made } = await signedIn({
+      'POST /login': short,
+      'POST /session/activity': short,
+    })
+    const reports = () => made.filter((request) => request === 'POST /session/activity').length
+    await session.active()
+    await session.active()
+    expect(reports()).toBe(1)
+    vi.advanceTimersByTime(2_400)
+    await session.active()
+    expect(reports()).toBe(1)
+    vi.advanceTimersByTime(200)
+    await session.active()
+    expect(reports()).toBe(2)
+    vi.useRealTimers()
+  })
+
+  it('is never said while locked', async () => {
+    const { session, made } = await signedIn()
+    session.onLock(event('locked'))
+    await session.active(true)
+    expect(made).not.toContain('POST /session/activity')
+  })
+
+  it('is said again at the next input when it was not heard', async () => {
+    let failing = true
+    const { session, made } = await signedIn({
+      'POST /session/activity': () => (failing ? refuse(503, 'unavailable') : ok(aSession())),
+    })
+    await session.active()
+    failing = false
+    await session.active()
+    expect(made.filter((request) => request === 'POST /session/activity')).toHaveLength(2)
+  })
+})
+
+it('signing out of a session that is over already succeeds', async () => {
+  const { session } = await signedIn({ 'POST /logout': () => refuse(401, 'unauthenticated') })
+  await expect(session.signOut()).resolves.toBeUndefined()
+})
