@@ -20,6 +20,10 @@ const (
 	exitUsage  = 2 // the command line or the settings are wrong; trying again will not help
 )
 
+const description = `Notifications in real time, and a lock for the page when the session runs out.
+
+A setting is a flag of every command, else BELFRY_… in the environment, else it has a default; belfry serve --help lists them.`
+
 type commands struct {
 	Migrate migrateCmd `cmd:"" help:"Bring the database to the newest schema, or look where it stands."`
 	User    userCmd    `cmd:"" help:"People who can sign in."`
@@ -52,7 +56,7 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	)
 	parser, err := kong.New(&cmds,
 		kong.Name("belfry"),
-		kong.Description("Notifications in real time, and a lock for the page when the session runs out."),
+		kong.Description(description),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { ended = code }),
 		kong.Embed(flags.fields()),

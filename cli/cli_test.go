@@ -3,18 +3,29 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"belfry/client"
 	"belfry/internal/testpg"
 	"belfry/services"
 )
 
-func TestMain(m *testing.M) { os.Exit(testpg.Run(m, nil)) }
+// TestMain also makes sure that no command leaves a goroutine or a connection behind.
+func TestMain(m *testing.M) {
+	code := testpg.Run(m, nil)
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
 
 // shell runs commands with an environment of its own.
 type shell struct {
