@@ -1,7 +1,8 @@
 # Everything a person or a machine does here begins with make.
 
-GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO ?= go
+# The binary knows its commit, where git lets us ask: not in a tarball, nor in another's clone.
+STAMP := $(if $(shell git rev-parse --git-dir 2>/dev/null),true,false)
 
 # The toolchain that is installed is the one that is used.
 export GOTOOLCHAIN := local
@@ -24,7 +25,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist/index.html ## bin/belfry, front end included
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X belfry/cli.version=$(VERSION)' -o bin/belfry .
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP) -ldflags '-s -w' -o bin/belfry .
 
 run: build ## build what is missing, then start the demo
 	bin/belfry serve --demo
