@@ -25,6 +25,7 @@ const description = `Notifications in real time, and a lock for the page when th
 A setting is a flag of every command, else BELFRY_… in the environment, else it has a default; belfry serve --help lists them.`
 
 type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database to the newest schema, or look where it stands."`
 	User    userCmd    `cmd:"" help:"People who can sign in."`
 	Group   groupCmd   `cmd:"" help:"Groups of people to whom a notice can be addressed."`

@@ -9,12 +9,16 @@ type versionCmd struct{}
 
 // Run needs no settings, so that it works where they are wrong.
 func (versionCmd) Run(term *console) error {
+	_, err := fmt.Fprintln(term.out, "belfry", describeBuild(buildInfo()))
+	return err
+}
+
+func buildInfo() *debug.BuildInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintln(term.out, "belfry", describeBuild(info))
-	return err
+	return info
 }
 
 // describeBuild says what was built, from what the go command wrote into the binary.

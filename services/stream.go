@@ -24,10 +24,13 @@ type Stream struct {
 	who     *identity
 }
 
-// Serve writes what comes until the client is gone, the server ends the stream, or a write fails.
-// write has to give up on its own when the client does not read.
-func (st *Stream) Serve(ctx context.Context, write func([]byte) error) error {
+// Serve writes first, then what comes, until the client is gone, the server ends the stream, or a
+// write fails. write has to give up on its own when the client does not read.
+func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) error) error {
 	defer st.close()
+	if err := write(first); err != nil {
+		return err
+	}
 	s := st.streams
 	began, last := time.Now(), time.Now()
 	age := s.settings.MaxAge

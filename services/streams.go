@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"belfry/models"
@@ -49,7 +48,8 @@ type Streams struct {
 	log      *slog.Logger
 
 	watches  *watches
-	draining atomic.Bool
+	draining chan struct{} // closed when no stream may stay
+	drain    sync.Once
 
 	mu    sync.Mutex
 	count map[int64]int // streams of each user on this node
@@ -57,7 +57,8 @@ type Streams struct {
 
 // NewStreams makes the service; nothing is delivered before Follow.
 func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *Notices, settings StreamSettings, log *slog.Logger) *Streams {
-	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, settings: settings, log: log, count: map[int64]int{}}
+	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, settings: settings, log: log,
+		count: map[int64]int{}, draining: make(chan struct{})}
 	st.watches = newWatches(st)
 	return st
 }
@@ -91,7 +92,7 @@ type identity struct {
 // Open prepares a stream. An error is a refusal of the credential; what may pass is no error but a
 // pause, because 429 and 503 would end a browser's EventSource for good (HTML §9.2.3).
 func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
-	if s.draining.Load() {
+	if s.isDraining() {
 		return Opening{First: pauseFrame(drainWait())}, nil
 	}
 	who, err := s.identify(ctx, req)
@@ -333,10 +334,22 @@ func (s *Streams) dismiss(user int64) {
 	}
 }
 
+// Draining is closed when streams are being sent away.
+func (s *Streams) Draining() <-chan struct{} { return s.draining }
+
+func (s *Streams) isDraining() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
+}
+
 // Drain sends every stream away and lets no new one in. They leave one after the other, over the
 // drain time when they are many, so that they do not all come back at once.
 func (s *Streams) Drain(ctx context.Context) {
-	s.draining.Store(true)
+	s.drain.Do(func() { close(s.draining) })
 	conns := s.hub.All()
 	if len(conns) == 0 {
 		return
@@ -358,7 +371,7 @@ func (s *Streams) Drain(ctx context.Context) {
 
 // CloseAll ends what is still open.
 func (s *Streams) CloseAll() {
-	s.draining.Store(true)
+	s.drain.Do(func() { close(s.draining) })
 	for _, c := range s.hub.All() {
 		c.End(pauseFrame(drainWait()))
 	}

@@ -197,3 +197,6 @@ func (j *Journal) Fix(tx *gorm.DB) (Head, error) {
 	}
 	return HeadIn(tx)
 }
+
+// Cursor is the last offset that Follow has handed on, or will begin after.
+func (j *Journal) Cursor() int64 { return j.tail.at() }

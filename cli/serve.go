@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	xterm "golang.org/x/term"
+
+	"belfry/config"
+	"belfry/handlers"
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+	"belfry/services/announce"
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+type serveCmd struct {
+	Demo bool `help:"Add sample users and data, print their passwords; on this machine alone."`
+}
+
+// Bounds of a connection. There is no WriteTimeout: it would count from the beginning of a stream.
+const (
+	headerTimeout = 10 * time.Second
+	readTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 32 << 10
+	// closeTimeout is how long requests under way may take once the streams are gone.
+	closeTimeout = 1500 * time.Millisecond
+)
+
+// Run serves until it is told to stop by SIGTERM or SIGINT.
+func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+	if cmd.Demo {
+		if err := demoAllowed(s); err != nil {
+			return err
+		}
+	}
+	if s.NATSURL != "" {
+		return usageError("NATS_URL: this version announces through PostgreSQL only")
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	log := newLogger(s, term.err)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen) // before the database: a port in use is the commoner fault
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	return withDatabase(ctx, s, func(db *services.Database) error {
+		if _, err := migrate(ctx, db); err != nil {
+			return err
+		}
+		node, err := newNode(ctx, s, db, log)
+		if err != nil {
+			return err
+		}
+		defer node.close()
+		if err := node.begin(ctx, cmd.Demo, term); err != nil {
+			return err
+		}
+		return node.serve(ctx, listener)
+	})
+}
+
+// node is one running server: its services, and what has to be stopped in order.
+type node struct {
+	settings *config.Settings
+	db       *services.Database
+	journal  *journal.Journal
+	streams  *services.Streams
+	house    *services.Housekeeping
+	server   *handlers.Server
+	hints    <-chan struct{}
+	announce func(context.Context) // nil where there is one node
+	log      *slog.Logger
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+}
+
+// newNode is the wiring: who is given to whom.
+func newNode(ctx context.Context, s *config.Settings, db *services.Database, log *slog.Logger) (*node, error) {
+	n := &node{settings: s, db: db, log: log}
+	health := &handlers.Health{Ping: db.Ping}
+	var announcer journal.Announcer
+	if s.OnSQLite() {
+		local := announce.NewLocal()
+		announcer, n.hints = local, local.Hints()
+	} else {
+		postgres := announce.NewPostgres(s.DatabaseListenURL, log)
+		announcer, n.hints, n.announce, health.Hints = postgres, postgres.Hints(), postgres.Run, postgres.Healthy
+	}
+	var err error
+	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
+		return nil, err
+	}
+	tokens, err := services.NewTokens(ctx, db, s.Secret, s.SessionMax, s.TicketTTL)
+	if err != nil {
+		n.journal.Close()
+		return nil, err
+	}
+	hasher := services.NewHasher()
+	throttle := services.NewThrottle(services.Rate{Count: s.LoginRate.Count, Per: s.LoginRate.Per}, time.Now)
+	limits := models.SessionLimits{Idle: s.SessionIdle, Max: s.SessionMax, Warning: s.SessionWarning}
+	sessions := services.NewSessions(db, n.journal, hasher, tokens, throttle, limits, log)
+	notices := services.NewNotices(db, n.journal)
+	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor()), sessions, notices,
+		services.StreamSettings{Heartbeat: s.Heartbeat, MaxAge: s.StreamMaxAge, PerUser: s.StreamsPerUser, Drain: s.Drain}, log)
+	n.house = services.NewHousekeeping(db, n.journal, sessions, s.Retention, log)
+	n.server = &handlers.Server{
+		Users: services.NewUsers(db, n.journal, hasher), Groups: services.NewGroups(db, n.journal), Keys: services.NewKeys(db, n.journal),
+		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(db), Streams: n.streams, Tokens: tokens,
+		Health: health, Log: log, Secure: s.SecureCookies(), Origins: middleware.Origins(s.CORSOrigins), TrustedProxies: s.TrustedProxies, Version: buildInfo().Main.Version,
+	}
+	return n, nil
+}
+
+// begin starts what runs beside the requests, and makes the first people.
+func (n *node) begin(ctx context.Context, demo bool, term *console) error {
+	// Detached from ctx, which ends at the signal: deliveries go on while streams are sent away.
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	n.cancel = cancel
+	n.background.Go(func() { n.streams.Follow(background, n.hints) })
+	n.background.Go(func() { n.house.Run(background) })
+	if n.announce != nil {
+		n.background.Go(func() { n.announce(background) })
+	}
+	if demo {
+		return demoData(ctx, n.server.Users, n.server.Groups, n.server.Notices, term.out)
+	}
+	return firstAdmin(ctx, n.settings, n.server.Users, n.log)
+}
+
+// serve answers until ctx ends, then leaves in order: not ready, streams sent away over the drain
+// time, no more connections, requests under way answered.
+func (n *node) serve(ctx context.Context, listener net.Listener) error {
+	router, err := n.server.Router()
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: router, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+	// Without this Shutdown would wait for streams until its deadline.
+	server.RegisterOnShutdown(n.streams.CloseAll)
+	internal, err := n.internal(ctx)
+	if err != nil {
+		return err
+	}
+	defer internal()
+	failed := make(chan error, 1)
+	go func() {
+		if n.settings.TLSCert != "" {
+			failed <- server.ServeTLS(listener, n.settings.TLSCert, n.settings.TLSKey)
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
+	n.log.Info("ready", "listen", listener.Addr().String(), "url", n.settings.PublicURL.String(), "version", n.server.Version)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	n.log.Info("leaving", "drain", n.settings.Drain)
+	n.server.Health.Drain()
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.settings.Drain)
+	n.streams.Drain(draining)
+	cancel()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := server.Shutdown(closing); err != nil {
+		n.log.Warn("requests under way were cut off", "error", err)
+		_ = server.Close() // what did not end by itself
+	}
+	return nil
+}
+
+// internal serves health on a second listener, for what must not be public. It gives the way to stop it.
+func (n *node) internal(ctx context.Context) (stop func(), err error) {
+	if n.settings.InternalListen == "" {
+		return func() {}, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", n.settings.InternalListen)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: n.server.Health.Router(), ReadHeaderTimeout: headerTimeout}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			n.log.Error("the internal listener failed", "error", err)
+		}
+	}()
+	return func() { _ = server.Close() }, nil
+}
+
+// close stops what runs beside the requests; the log first finishes what it accepted.
+func (n *node) close() {
+	n.journal.Close()
+	if n.cancel != nil {
+		n.cancel()
+	}
+	n.background.Wait()
+}
+
+func newLogger(s *config.Settings, out io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	format := s.LogFormat
+	if format == "" {
+		format = "json"
+		if f, ok := out.(*os.File); ok && xterm.IsTerminal(int(f.Fd())) {
+			format = "text"
+		}
+	}
+	if format == "text" {
+		return slog.New(slog.NewTextHandler(out, options))
+	}
+	return slog.New(slog.NewJSONHandler(out, options))
+}

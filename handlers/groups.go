@@ -1,0 +1,99 @@
+package handlers
+
+import (
+	"context"
+
+	"belfry/models"
+	"belfry/services"
+)
+
+type groupView struct {
+	Name        string         `json:"name"`
+	DisplayName string         `json:"display_name"`
+	Members     []string       `json:"members"`
+	CreatedAt   models.Instant `json:"created_at" format:"date-time"`
+}
+
+func viewOfGroup(g *services.GroupView) groupView {
+	return groupView{Name: g.Name, DisplayName: g.DisplayName, Members: g.Members, CreatedAt: g.CreatedAt}
+}
+
+// listGroups gives all groups at once: they are few, and whoever lists them wants them all.
+func (s *Server) listGroups(ctx context.Context, _ *empty) (*answer[items[groupView]], error) {
+	groups, err := s.Groups.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := items[groupView]{Items: make([]groupView, len(groups))}
+	for i := range groups {
+		list.Items[i] = viewOfGroup(&groups[i])
+	}
+	return answered(list), nil
+}
+
+type addGroupInput struct {
+	Body struct {
+		Name        string `json:"name"`
+		DisplayName string `json:"display_name,omitempty"`
+	}
+}
+
+func (s *Server) addGroup(ctx context.Context, in *addGroupInput) (*answer[groupView], error) {
+	group, err := s.Groups.Add(ctx, in.Body.Name, in.Body.DisplayName)
+	if err != nil {
+		return nil, err
+	}
+	return answered(viewOfGroup(&services.GroupView{Group: *group, Members: []string{}})), nil
+}
+
+type groupPath struct {
+	Name string `path:"name"`
+}
+
+func (s *Server) getGroup(ctx context.Context, in *groupPath) (*answer[groupView], error) {
+	group, err := s.Groups.Find(ctx, in.Name)
+	if err != nil {
+		return nil, err
+	}
+	return answered(viewOfGroup(group)), nil
+}
+
+type patchGroupInput struct {
+	Name string `path:"name"`
+	Body struct {
+		DisplayName string `json:"display_name"`
+	}
+}
+
+func (s *Server) patchGroup(ctx context.Context, in *patchGroupInput) (*answer[groupView], error) {
+	if err := s.Groups.Rename(ctx, in.Name, in.Body.DisplayName); err != nil {
+		return nil, err
+	}
+	return s.getGroup(ctx, &groupPath{Name: in.Name})
+}
+
+func (s *Server) deleteGroup(ctx context.Context, in *groupPath) (*empty, error) {
+	return nil, s.Groups.Remove(ctx, in.Name)
+}
+
+type memberPath struct {
+	Name     string `path:"name"`
+	Username string `path:"username"`
+}
+
+func (s *Server) joinGroup(ctx context.Context, in *memberPath) (*answer[groupView], error) {
+	if _, err := s.Users.Find(ctx, in.Username); err != nil {
+		return nil, err
+	}
+	if err := s.Groups.Join(ctx, in.Name, in.Username); err != nil {
+		return nil, err
+	}
+	return s.getGroup(ctx, &groupPath{Name: in.Name})
+}
+
+func (s *Server) leaveGroup(ctx context.Context, in *memberPath) (*empty, error) {
+	if _, err := s.Users.Find(ctx, in.Username); err != nil {
+		return nil, err
+	}
+	return nil, s.Groups.Leave(ctx, in.Name, in.Username)
+}

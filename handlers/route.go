@@ -1,0 +1,66 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"belfry/middleware"
+	"belfry/models"
+)
+
+// route registers one operation behind its rule. The first status is that of success, 200 where none
+// is given; the rest are described as further answers.
+func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
+	handler func(context.Context, *I) (*O, error), statuses ...int) {
+	text, security := rule.Describe()
+	op := huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: path,
+		Description: text, Security: security, DefaultStatus: http.StatusOK,
+		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Middlewares: huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)},
+	}
+	if len(statuses) > 0 {
+		op.DefaultStatus = statuses[0]
+	}
+	if method != http.MethodGet {
+		op.Middlewares = append(op.Middlewares, middleware.Body(s.Log))
+	}
+	huma.Register(api, op, handler)
+}
+
+// operationID makes "get-sessions-id" of GET /api/v1/sessions/{id}.
+func operationID(method, path string) string {
+	path = strings.TrimPrefix(path, "/api/v1/")
+	return strings.ToLower(method) + "-" + strings.NewReplacer("/", "-", "{", "", "}", "").Replace(path)
+}
+
+// empty is an input without fields, and an answer without a body.
+type empty struct{}
+
+// items is a list. next is null at its end.
+type items[T any] struct {
+	Items []T     `json:"items"`
+	Next  *string `json:"next_before" doc:"Where the next page begins; null at the end"`
+}
+
+// answer is a body and nothing else.
+type answer[T any] struct{ Body T }
+
+func answered[T any](body T) *answer[T] { return &answer[T]{Body: body} }
+
+type idPath struct {
+	ID string `path:"id"`
+}
+
+// pathID reads an id in a path; one of the wrong form names nothing.
+func pathID(text string) (int64, error) {
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 || strconv.FormatInt(id, 10) != text {
+		return 0, models.ErrNotFound
+	}
+	return id, nil
+}

@@ -1,0 +1,218 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+)
+
+// withCookie is an answer that gives the browser a session's cookie, or takes it away.
+type withCookie struct {
+	SetCookie *http.Cookie `header:"Set-Cookie"`
+	Body      services.SessionView
+}
+
+type cookieOnly struct {
+	SetCookie *http.Cookie `header:"Set-Cookie"`
+}
+
+// cookie makes the session's cookie. It has no expiry: the browser forgets it when it closes, and the
+// server does not rely on that.
+func (s *Server) cookie(value string) *http.Cookie {
+	return &http.Cookie{Name: s.cookies().Name(), Value: value, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
+
+// expired takes the cookie away, by its own name.
+func (s *Server) expired() *http.Cookie {
+	c := s.cookie("")
+	c.MaxAge = -1
+	return c
+}
+
+func (s *Server) session(l *services.Live) services.SessionView { return s.Sessions.View(l, true) }
+
+type loginInput struct {
+	Body struct {
+		Username string `json:"username" maxLength:"256"`
+		Password string `json:"password" maxLength:"1024"`
+	}
+}
+
+func (s *Server) login(ctx context.Context, in *loginInput) (*withCookie, error) {
+	live, cookie, err := s.Sessions.Login(ctx, in.Body.Username, in.Body.Password, middleware.ClientOf(ctx), middleware.PrincipalOf(ctx).Live)
+	if err != nil {
+		return nil, err
+	}
+	return &withCookie{SetCookie: s.cookie(cookie), Body: s.session(live)}, nil
+}
+
+type logoutOutput struct {
+	SetCookie     *http.Cookie `header:"Set-Cookie"`
+	ClearSiteData string       `header:"Clear-Site-Data"`
+}
+
+func (s *Server) logout(ctx context.Context, _ *empty) (*logoutOutput, error) {
+	if err := s.Sessions.Logout(ctx, middleware.PrincipalOf(ctx).Live); err != nil {
+		return nil, err
+	}
+	// Never "cookies": that would sign the user out of sibling hosts too.
+	return &logoutOutput{SetCookie: s.expired(), ClearSiteData: `"cache", "storage"`}, nil
+}
+
+func (s *Server) getSession(ctx context.Context, _ *empty) (*answer[services.SessionView], error) {
+	return answered(s.session(middleware.PrincipalOf(ctx).Live)), nil
+}
+
+type checkOutput struct {
+	Status int
+	User   string `header:"X-Belfry-User"`
+	State  string `header:"X-Belfry-State"`
+}
+
+// checkSession answers a proxy that asks whether to let a request through. Its refusal has no body,
+// for proxies throw it away.
+func (s *Server) checkSession(ctx context.Context, _ *empty) (*checkOutput, error) {
+	live := middleware.PrincipalOf(ctx).Live
+	switch {
+	case live == nil:
+		return &checkOutput{Status: http.StatusUnauthorized, State: "none"}, nil
+	case live.Verdict.State != models.SessionActive:
+		return &checkOutput{Status: http.StatusUnauthorized, State: string(live.Verdict.State)}, nil
+	}
+	return &checkOutput{Status: http.StatusNoContent, User: live.User.Username}, nil
+}
+
+func (s *Server) touchSession(ctx context.Context, _ *empty) (*answer[services.SessionView], error) {
+	live, err := s.Sessions.Touch(ctx, middleware.PrincipalOf(ctx).Live, true)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.session(live)), nil
+}
+
+func (s *Server) lockSession(ctx context.Context, _ *empty) (*answer[services.SessionView], error) {
+	live := middleware.PrincipalOf(ctx).Live
+	locked, err := s.Sessions.Lock(ctx, live, live.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.session(locked)), nil
+}
+
+type passwordInput struct {
+	Body struct {
+		Password string `json:"password" maxLength:"1024"`
+	}
+}
+
+func (s *Server) unlockSession(ctx context.Context, in *passwordInput) (*withCookie, error) {
+	live, cookie, err := s.Sessions.Unlock(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	out := &withCookie{Body: s.session(live)}
+	if cookie != "" {
+		out.SetCookie = s.cookie(cookie)
+	}
+	return out, nil
+}
+
+func (s *Server) reauthenticate(ctx context.Context, in *passwordInput) (*empty, error) {
+	return nil, s.Sessions.Reauthenticate(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password)
+}
+
+type newPasswordInput struct {
+	Body struct {
+		Current string `json:"current" maxLength:"1024"`
+		New     string `json:"new" maxLength:"1024"`
+	}
+}
+
+func (s *Server) changePassword(ctx context.Context, in *newPasswordInput) (*cookieOnly, error) {
+	cookie, err := s.Sessions.ChangePassword(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Current, in.Body.New)
+	if err != nil {
+		return nil, err
+	}
+	return &cookieOnly{SetCookie: s.cookie(cookie)}, nil
+}
+
+func (s *Server) listSessions(ctx context.Context, _ *empty) (*answer[items[services.SessionView]], error) {
+	own := middleware.PrincipalOf(ctx).Live
+	lives, err := s.Sessions.List(ctx, own.UserID)
+	if err != nil {
+		return nil, err
+	}
+	list := items[services.SessionView]{Items: make([]services.SessionView, len(lives))}
+	for i, l := range lives {
+		list.Items[i] = s.Sessions.View(l, l.ID == own.ID)
+	}
+	return answered(list), nil
+}
+
+type sessionPath struct {
+	ID string `path:"id"`
+}
+
+func (s *Server) lockOwnSession(ctx context.Context, in *sessionPath) (*answer[services.SessionView], error) {
+	own := middleware.PrincipalOf(ctx).Live
+	locked, err := s.Sessions.Lock(ctx, own, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.Sessions.View(locked, locked.ID == own.ID)), nil
+}
+
+func (s *Server) endOwnSession(ctx context.Context, in *sessionPath) (*cookieOnly, error) {
+	own := middleware.PrincipalOf(ctx).Live
+	if err := s.Sessions.End(ctx, own, in.ID); err != nil {
+		return nil, err
+	}
+	out := &cookieOnly{}
+	if in.ID == own.ID {
+		out.SetCookie = s.expired()
+	}
+	return out, nil
+}
+
+func (s *Server) endOtherSessions(ctx context.Context, _ *empty) (*empty, error) {
+	return nil, s.Sessions.EndOthers(ctx, middleware.PrincipalOf(ctx).Live)
+}
+
+func (s *Server) mintTicket(ctx context.Context, _ *empty) (*answer[services.Minted], error) {
+	minted, err := s.Sessions.Ticket(middleware.PrincipalOf(ctx).Live)
+	if err != nil {
+		return nil, err
+	}
+	return answered(minted), nil
+}
+
+type userPath struct {
+	Username string `path:"username"`
+}
+
+func (s *Server) mintTicketFor(ctx context.Context, in *userPath) (*answer[services.Minted], error) {
+	minted, err := s.Keys.TicketFor(ctx, s.Tokens, middleware.PrincipalOf(ctx).Key, in.Username)
+	if err != nil {
+		return nil, err
+	}
+	return answered(minted), nil
+}
+
+type countBody struct {
+	Count int `json:"count"`
+}
+
+func (s *Server) lockUserSessions(ctx context.Context, in *userPath) (*answer[countBody], error) {
+	n, err := s.Sessions.LockUser(ctx, in.Username)
+	if err != nil {
+		return nil, err
+	}
+	return answered(countBody{Count: n}), nil
+}
+
+func (s *Server) endUserSessions(ctx context.Context, in *userPath) (*empty, error) {
+	return nil, s.Sessions.EndUser(ctx, in.Username)
+}

@@ -1,0 +1,146 @@
+package handlers
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+	"belfry/services/hub"
+)
+
+// writeTimeout is how long a write to a reader that does not read may take. What the kernel takes into
+// its buffers counts as written, so this finds the stalled, not the vanished.
+const writeTimeout = 10 * time.Second
+
+// stream serves the events of one person, narrowed to the given classes.
+func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		req, err := s.streamRequest(c, wants)
+		if err != nil {
+			s.refuse(c, err)
+			return
+		}
+		opening, err := s.Streams.Open(c.Request.Context(), req)
+		switch {
+		case err != nil:
+			s.refuse(c, err)
+			return
+		case opening.NoContent:
+			c.Status(http.StatusNoContent)
+			return
+		}
+		write := beginStream(c)
+		if opening.Stream == nil {
+			_ = write(opening.First) // the answer ends here, whether it arrives or not
+			return
+		}
+		// However it ends, the reader comes back with its position.
+		_ = opening.Stream.Serve(c.Request.Context(), opening.First, write)
+	}
+}
+
+func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.StreamRequest, error) {
+	query := c.Request.URL.Query()
+	req := services.StreamRequest{Wants: wants, Position: c.GetHeader("Last-Event-ID")}
+	if _, sent := c.Request.Header["Last-Event-Id"]; !sent {
+		req.Position = query.Get("last_event_id")
+	}
+	token, given := middleware.Bearer(c)
+	if !given && query.Has("token") {
+		token, given = query.Get("token"), true
+	}
+	if given {
+		ticket, ok := s.Tokens.ParseTicket(token)
+		if !ok {
+			return req, models.Errorf(models.CodeUnauthenticated, "The ticket is not valid.")
+		}
+		req.Ticket = ticket
+	} else {
+		req.Cookie = s.cookies().Of(c)
+	}
+	if names := query["event"]; len(names) > 0 {
+		var chosen hub.Class
+		for _, name := range names {
+			class, known := services.EventClasses[name]
+			if !known {
+				return req, models.InvalidField("event", "One of notice, notice_state, task, lock.")
+			}
+			chosen |= class
+		}
+		req.Wants &= chosen
+	}
+	if text, sent := c.GetQuery("unnamed"); sent {
+		unnamed, err := strconv.ParseBool(text)
+		if err != nil {
+			return req, models.InvalidField("unnamed", "1 or 0.")
+		}
+		req.Unnamed = unnamed
+	}
+	return req, nil
+}
+
+// beginStream sends the head of an event stream and gives the way to write to it. Each write is on
+// the wire when it returns.
+func beginStream(c *gin.Context) func([]byte) error {
+	c.Header("Content-Type", "text/event-stream")
+	c.Header("Cache-Control", "no-store")
+	c.Header("X-Accel-Buffering", "no") // nginx would hold events back to fill its buffers
+	c.Status(http.StatusOK)
+	c.Writer.WriteHeaderNow()
+	control := http.NewResponseController(c.Writer)
+	return func(b []byte) error {
+		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+			return err
+		}
+		if _, err := c.Writer.Write(b); err != nil {
+			return err
+		}
+		return control.Flush()
+	}
+}
+
+// The bounds of the clock.
+const (
+	clockTicks    = 60
+	clockMaxEvery = 120
+)
+
+type tick struct {
+	Now     models.Instant `json:"now"`
+	Message string         `json:"message"`
+}
+
+// clock ticks for anybody, a bounded number of times: a first thing to try streams, and what stands
+// between, with.
+func (s *Server) clock(c *gin.Context) {
+	every := 1
+	if text, given := c.GetQuery("every"); given {
+		var err error
+		if every, err = strconv.Atoi(text); err != nil || every < 1 || every > clockMaxEvery {
+			s.refuse(c, models.InvalidField("every", "1 to 120 seconds."))
+			return
+		}
+	}
+	write := beginStream(c)
+	ticker := time.NewTicker(time.Duration(every) * time.Second)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		data, err := json.Marshal(tick{Now: models.InstantOf(time.Now()), Message: "tick " + strconv.Itoa(n) + " of " + strconv.Itoa(clockTicks)})
+		if err != nil || write(hub.Event{Data: data}.Encode()) != nil || n == clockTicks {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-c.Request.Context().Done():
+			return
+		case <-s.Streams.Draining():
+			return
+		}
+	}
+}

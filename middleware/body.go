@@ -1,0 +1,110 @@
+package middleware
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
+	"github.com/gin-gonic/gin"
+
+	"belfry/models"
+)
+
+// MaxBody bounds a request's body, in bytes.
+const MaxBody = 1 << 20
+
+// Body reads the whole body of a request, within the bound, and refuses text that cannot come back as it
+// went in. It looks at the raw bytes, for decoders replace what they cannot read without a word.
+func Body(log *slog.Logger) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		c := humagin.Unwrap(ctx)
+		raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+		if err == nil {
+			err = checkText(raw)
+		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			err = models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.Itoa(MaxBody>>10)+" KiB.")
+		} else {
+			err = &models.Error{Code: models.CodeUnreadable, Detail: "The body cannot be read.", Err: err}
+		}
+		if err != nil {
+			Refuse(c, log, err)
+			return
+		}
+		c.Request.Body = io.NopCloser(bytes.NewReader(raw))
+		next(ctx)
+	}
+}
+
+var errText = models.InvalidField("body", "UTF-8 text without NUL and without half a surrogate pair.")
+
+// checkText finds in raw JSON what no string may hold: bytes that are not UTF-8, NUL, and a surrogate
+// escape without its other half (RFC 8259 §8.2).
+func checkText(raw []byte) error {
+	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
+		return errText
+	}
+	for at := bytes.IndexByte(raw, '\\'); at >= 0 && at < len(raw); {
+		next := at + 2 // past the escape, whatever it is
+		if unit, ok := escapedUnit(raw[at:]); ok {
+			next = at + 6
+			switch {
+			case unit == 0:
+				return errText
+			case utf16.IsSurrogate(rune(unit)):
+				low, ok := escapedUnit(raw[min(next, len(raw)):])
+				if !ok || utf16.DecodeRune(rune(unit), rune(low)) == utf8.RuneError {
+					return errText
+				}
+				next += 6
+			}
+		}
+		if next >= len(raw) {
+			return nil
+		}
+		found := bytes.IndexByte(raw[next:], '\\')
+		if found < 0 {
+			return nil
+		}
+		at = next + found
+	}
+	return nil
+}
+
+// escapedUnit reads \uXXXX at the beginning of text.
+func escapedUnit(text []byte) (uint16, bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return uint16(unit), err == nil
+}
+
+// CleanAddress refuses paths and queries that are not text: no name of ours can be one, and databases
+// answer them with a fault.
+func CleanAddress(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		path, query := c.Request.URL.Path, c.Request.URL.RawQuery
+		if !utf8.ValidString(path) || bytes.IndexByte([]byte(path), 0) >= 0 {
+			Refuse(c, log, models.ErrNotFound)
+			return
+		}
+		if query == "" {
+			return
+		}
+		for name, values := range c.Request.URL.Query() {
+			for _, v := range append(values, name) {
+				if !utf8.ValidString(v) || bytes.IndexByte([]byte(v), 0) >= 0 {
+					Refuse(c, log, models.InvalidField("query", "UTF-8 text without NUL."))
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"belfry/models"
+)
+
+// Log writes a line for each request: never its query, which may carry a ticket, nor a header or body.
+func Log(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		began := time.Now()
+		c.Next()
+		level := slog.LevelInfo
+		if path := c.Request.URL.Path; path == "/livez" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
+			level = slog.LevelDebug
+		}
+		log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "path", c.Request.URL.Path,
+			"status", c.Writer.Status(), "bytes", c.Writer.Size(), "ms", time.Since(began).Milliseconds(), "ip", c.ClientIP())
+	}
+}
+
+// Recover turns a panic into a problem; the cause goes to the log alone.
+func Recover(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		defer func() {
+			cause := recover()
+			if cause == nil {
+				return
+			}
+			if cause == http.ErrAbortHandler { //nolint:errorlint // a sentinel that is panicked with, never wrapped
+				panic(cause)
+			}
+			log.Error("a handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			if !c.Writer.Written() {
+				Refuse(c, log, models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged."))
+			}
+		}()
+		c.Next()
+	}
+}
+
+// requestTimeout bounds a request of the API, so that a database that hangs is answered with 503.
+const requestTimeout = 12 * time.Second
+
+// Timeout gives each request a deadline.
+func Timeout() gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), requestTimeout)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		c.Next()
+	}
+}
+
+// contentSecurity lets the page load what this server serves and nothing else.
+const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
+	"manifest-src 'self'; worker-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// Headers sets what every answer carries. secure is true where browsers come over https.
+func Headers(secure bool) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		h := c.Writer.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Content-Security-Policy", contentSecurity)
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		if secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+	}
+}
+
+// NoStore keeps answers out of every cache.
+func NoStore() gin.HandlerFunc {
+	return func(c *gin.Context) { c.Header("Cache-Control", "no-store") }
+}

@@ -1,0 +1,175 @@
+// Package middleware holds what every request passes before its handler: who asks, whether they may,
+// where they come from, how much they send, and the one shape of every refusal.
+package middleware
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gin-gonic/gin"
+
+	"belfry/models"
+	"belfry/services"
+)
+
+// statuses is the one place where a domain code becomes an HTTP status.
+var statuses = map[models.Code]int{
+	models.CodeUnreadable:          http.StatusBadRequest,
+	models.CodeInvalid:             http.StatusUnprocessableEntity,
+	models.CodeUnauthenticated:     http.StatusUnauthorized,
+	models.CodeForbidden:           http.StatusForbidden,
+	models.CodeReauthentication:    http.StatusForbidden,
+	models.CodeNotFound:            http.StatusNotFound,
+	models.CodeMethodNotAllowed:    http.StatusMethodNotAllowed,
+	models.CodeConflict:            http.StatusConflict,
+	models.CodeTooLarge:            http.StatusRequestEntityTooLarge,
+	models.CodeUnsupportedMedia:    http.StatusUnsupportedMediaType,
+	models.CodeIdempotencyMismatch: http.StatusUnprocessableEntity,
+	models.CodeLocked:              http.StatusLocked,
+	models.CodeRateLimited:         http.StatusTooManyRequests,
+	models.CodeInternal:            http.StatusInternalServerError,
+	models.CodeUnavailable:         http.StatusServiceUnavailable,
+}
+
+// Problem is the body of every refusal (RFC 9457).
+type Problem struct {
+	Type         string              `json:"type" doc:"about:blank: the code says which problem it is"`
+	Title        string              `json:"title"`
+	Status       int                 `json:"status"`
+	Detail       string              `json:"detail,omitempty"`
+	Code         models.Code         `json:"code" doc:"Stable, for programs"`
+	Errors       []models.FieldError `json:"errors,omitempty" doc:"What is wrong with which field; never the value"`
+	Reason       string              `json:"reason,omitempty" doc:"Why a session has ended"`
+	AttemptsLeft *int                `json:"attempts_left,omitempty" doc:"Wrong passwords left before the session ends"`
+
+	retryAfter int // seconds
+}
+
+// Error makes a Problem an error.
+func (p *Problem) Error() string { return p.Detail }
+
+// GetStatus is the HTTP status, for huma.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType turns application/json into application/problem+json, for huma.
+func (p *Problem) ContentType(string) string { return problemType }
+
+const problemType = "application/problem+json"
+
+// problemOf turns any error into what the caller may know of it.
+func problemOf(err error) *Problem {
+	e, ok := errors.AsType[*models.Error](err)
+	switch {
+	case ok:
+	case services.IsPassing(err):
+		e = models.Unavailable(err)
+	default:
+		e = models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged.")
+	}
+	code := e.Code
+	if code == models.CodeUnreadable {
+		code = models.CodeInvalid
+	}
+	status := statuses[e.Code]
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Detail, Code: code,
+		Errors: e.Fields, Reason: e.Reason, AttemptsLeft: e.AttemptsLeft, retryAfter: int(math.Ceil(e.RetryAfter.Seconds()))}
+}
+
+// logged writes the cause of a fault of ours into the log; a refusal is no news.
+func logged(ctx context.Context, log *slog.Logger, p *Problem, err error) {
+	switch {
+	case p.Status == http.StatusServiceUnavailable:
+		log.WarnContext(ctx, "a request could not be answered", "error", err)
+	case p.Status >= http.StatusInternalServerError:
+		log.ErrorContext(ctx, "a request failed", "error", err)
+	}
+}
+
+// Refuse answers a Gin request with a problem and ends its chain.
+func Refuse(c *gin.Context, log *slog.Logger, err error) {
+	p := problemOf(err)
+	logged(c.Request.Context(), log, p, err)
+	writeProblem(c, p)
+}
+
+func writeProblem(c *gin.Context, p *Problem) {
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic("middleware: a problem has no JSON: " + err.Error()) // strings and numbers always have
+	}
+	if p.retryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	c.Header("Cache-Control", "no-store")
+	c.Abort()
+	c.Data(p.Status, problemType, body)
+}
+
+// HumaProblems makes huma speak of every refusal as a Problem. Huma's own model repeats the rejected
+// value, and a rejected value may be a password.
+func HumaProblems(log *slog.Logger) {
+	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
+		return humaProblem(status, detail, errs)
+	}
+	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
+		if status == http.StatusInternalServerError && len(errs) == 1 {
+			p := problemOf(errs[0])
+			logged(ctx.Context(), log, p, errs[0])
+			if p.retryAfter > 0 {
+				ctx.SetHeader("Retry-After", strconv.Itoa(p.retryAfter))
+			}
+			return p
+		}
+		return humaProblem(status, detail, errs)
+	}
+}
+
+// humaProblem translates what huma itself found wrong with the input.
+func humaProblem(status int, _ string, errs []error) *Problem {
+	e := &models.Error{Code: models.CodeInvalid, Detail: "The input is not valid."}
+	switch status {
+	case http.StatusBadRequest:
+		e.Code, e.Detail = models.CodeUnreadable, "The body cannot be read as JSON."
+	case http.StatusUnsupportedMediaType:
+		e.Code, e.Detail = models.CodeUnsupportedMedia, "Send application/json."
+	case http.StatusRequestEntityTooLarge:
+		e.Code, e.Detail = models.CodeTooLarge, "The body is too large."
+	case http.StatusInternalServerError:
+		e.Code, e.Detail = models.CodeInternal, "Something went wrong on our side. It has been logged."
+	}
+	if e.Code == models.CodeInvalid {
+		for _, err := range errs {
+			if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
+				e.Fields = append(e.Fields, models.FieldError{Field: fieldOf(d.Location), Detail: detailOf(d.Message)})
+			}
+		}
+	}
+	return problemOf(e)
+}
+
+// fieldOf takes away where huma found a field: the caller knows its own request.
+func fieldOf(location string) string {
+	for _, place := range []string{"body", "query", "path", "header"} {
+		if rest, ok := strings.CutPrefix(location, place+"."); ok {
+			return rest
+		}
+	}
+	return location
+}
+
+// detailOf lets through only huma's words that cannot hold a value.
+func detailOf(message string) string {
+	for _, safe := range []string{"expected ", "unexpected property", "invalid integer", "invalid boolean", "required "} {
+		if strings.HasPrefix(message, safe) {
+			return strings.ToUpper(message[:1]) + message[1:] + "."
+		}
+	}
+	return "Not valid."
+}
