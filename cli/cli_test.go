@@ -320,7 +320,7 @@ func TestDescribeBuild(t *testing.T) {
 	if got := describeBuild(info); got != "v1.2.3, commit abc123, modified, go1.26" {
 		t.Error(got)
 	}
-	if got := describeBuild(&debug.BuildInfo{GoVersion: "go1.26"}); got != "(devel), commit unknown, go1.26" {
+	if got := describeBuild(&debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "(devel)"}}); got != "(devel), commit unknown, go1.26" {
 		t.Error(got)
 	}
 }

@@ -21,7 +21,7 @@ func (c *console) newPassword(ctx context.Context, fromStdin bool) (string, erro
 		return c.readPassword()
 	}
 	terminal, ok := c.in.(*os.File)
-	if !ok || !term.IsTerminal(int(terminal.Fd())) {
+	if !ok || !isTerminal(terminal) {
 		return "", usageError("there is no terminal to ask for the password: use --password-stdin")
 	}
 	first, err := c.prompt(ctx, terminal, "Password: ")
@@ -37,6 +37,8 @@ func (c *console) newPassword(ctx context.Context, fromStdin bool) (string, erro
 	}
 	return first, nil
 }
+
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 func (c *console) readPassword() (string, error) {
 	text, err := io.ReadAll(io.LimitReader(c.in, maxPasswordInput+1))

@@ -13,20 +13,21 @@ func (versionCmd) Run(term *console) error {
 	return err
 }
 
+// buildInfo is what the go command wrote into the binary.
 func buildInfo() *debug.BuildInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
+	if info.Main.Version == "" {
+		info.Main.Version = "(devel)"
+	}
 	return info
 }
 
-// describeBuild says what was built, from what the go command wrote into the binary.
+// describeBuild says what was built.
 func describeBuild(info *debug.BuildInfo) string {
 	version, commit, modified := info.Main.Version, "unknown", ""
-	if version == "" {
-		version = "(devel)"
-	}
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
