@@ -46,7 +46,7 @@ func parts(root string) []part {
 		{name: "web-format", dir: "web", command: []string{"npm", "run", "format:check"}},
 		{name: "vitest", dir: "web", read: readVitest,
 			command: []string{"npm", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json=" + reportArgument}},
-		{name: "tools", dir: ".ci/tools", read: readGo, env: []string{"GOLANGCI_LINT=" + lint},
+		{name: "tools", dir: ".ci/tools", read: readGo, env: []string{binary, "GOLANGCI_LINT=" + lint},
 			command: []string{"go", "test", "-count=1", "-json", "./..."}},
 		// The race detector is written in C.
 		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1"},

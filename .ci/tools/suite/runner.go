@@ -120,7 +120,7 @@ func (r runner) command(ctx context.Context, p part, report string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	cmd.Dir = filepath.Join(r.root, p.dir)
-	cmd.Env = append(os.Environ(), "REQUIRE_PG=1", "FORCE_COLOR=0",
+	cmd.Env = append(os.Environ(), "REQUIRE_PG=1", "NO_COLOR=1",
 		"TEST_REPORTS="+filepath.Join(r.out, "reports"), "PLAYWRIGHT_JSON_OUTPUT_FILE="+report)
 	cmd.Env = append(cmd.Env, p.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
