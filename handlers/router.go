@@ -61,10 +61,7 @@ func (s *Server) Router() (http.Handler, error) {
 	s.streamRoutes(guarded.Group("/sse", s.Origins.StreamOrigin(s.Log)))
 	s.Health.routes(engine)
 
-	// A preflight has no route of its own.
-	preflight := func(c *gin.Context) { s.refuse(c, errNoRoute) }
-	guarded.OPTIONS("/api/*path", preflight)
-	guarded.OPTIONS("/sse/*path", preflight)
+	// A preflight has no route of its own, so it comes here; so does a method that is not there.
 	engine.NoMethod(middleware.NoStore(), s.Origins.CORS(s.Log), func(c *gin.Context) { s.refuse(c, errNoMethod) })
 	engine.NoRoute(s.page())
 	return engine, nil

@@ -11,7 +11,7 @@ const block = (event: string, data: unknown, id?: string, retry?: number) =>
   `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 
 const hello = (id: string, resumed = true, heartbeat_ms = 1_000) =>
-  block('hello', { session: 's1', unread: 0, head: id, resumed, heartbeat_ms, now: '' }, id)
+  block('hello', { session: { id: 's1' }, unread: 0, head: id, resumed, heartbeat_ms, now: '' }, id)
 const lock = (state: string) =>
   block('lock', { state, reason: null, idle_remaining_ms: 1, max_remaining_ms: 1 })
 const notice = (id: string, n: number) => block('notice', { id: n, cursor: id }, id)

@@ -217,7 +217,7 @@ export class Stream extends Emitter<StreamEvents> {
     this.backoff.reset()
     this.greeted = true
     this.heartbeatMs = hello.heartbeat_ms
-    this.sessionId = hello.session
+    this.sessionId = hello.session?.id ?? null
     // When a position was refused, its id is kept until the reset came: were
     // the stream cut in between, the reset would never be heard of.
     if (id && (this.position === null || hello.resumed)) this.position = id

@@ -127,7 +127,8 @@ export type NoticeChange =
   | 'expired'
 
 export interface Hello {
-  session: string | null
+  /** Null where a ticket that a key minted opened the stream. */
+  session: Session | null
   /** As of `head`; null while the session is locked. */
   unread: number | null
   head: string
