@@ -66,6 +66,9 @@ func TestApplicationIsShutWithTheLock(t *testing.T) {
 			if response.StatusCode != c.status || header.Get("X-Belfry-State") != c.state || header.Get("Location") != c.to {
 				t.Errorf("%d, %v", response.StatusCode, header)
 			}
+			if got := header.Get("Content-Security-Policy"); c.status == 200 && got != "" {
+				t.Errorf("the application's page gets Belfry's policy %q", got)
+			}
 			if c.text != "" && text != c.text || c.text == "" && strings.Contains(text, "hello") {
 				t.Errorf("the application's answer: %q, want %q", text, c.text)
 			}
