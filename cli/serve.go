@@ -186,7 +186,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener) error {
 	return nil
 }
 
-// internal serves health on a second listener, for what must not be public. It gives the way to stop it.
+// internal serves metrics, profiles and health on a second listener, which is not for the public. It gives the way to stop it.
 func (n *node) internal(ctx context.Context) (stop func(), err error) {
 	if n.settings.InternalListen == "" {
 		return func() {}, nil
@@ -195,7 +195,7 @@ func (n *node) internal(ctx context.Context) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	server := &http.Server{Handler: n.server.Health.Router(), ReadHeaderTimeout: headerTimeout}
+	server := &http.Server{Handler: n.server.Internal(), ReadHeaderTimeout: headerTimeout}
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			n.log.Error("the internal listener failed", "error", err)

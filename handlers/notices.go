@@ -91,7 +91,7 @@ func instant(text *string, field string) (*models.Instant, error) {
 }
 
 type listInput struct {
-	State    string `query:"state" enum:"inbox,unread,archived,all" default:"inbox"`
+	State    string `query:"state" enum:"inbox,unread,archived,snoozed,all" default:"inbox"`
 	Category string `query:"category" maxLength:"64"`
 	Text     string `query:"q" maxLength:"200" doc:"In title or body, in any case"`
 	Before   string `query:"before" doc:"next_before of the page before"`

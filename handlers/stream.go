@@ -94,6 +94,8 @@ func beginStream(c *gin.Context) func([]byte) error {
 	c.Status(http.StatusOK)
 	c.Writer.WriteHeaderNow()
 	control := http.NewResponseController(c.Writer)
+	// The deadline for reading the request still runs, and would end the stream as if the client had gone.
+	_ = control.SetReadDeadline(time.Time{}) // a writer that cannot has no such deadline either
 	return func(b []byte) error {
 		if err := control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return err

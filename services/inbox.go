@@ -37,7 +37,7 @@ const (
 	whereArchived = "s.archived_at IS NOT NULL"
 )
 
-var inboxStates = map[string]string{"inbox": whereInbox, "unread": whereUnread, "archived": whereArchived, "all": "1 = 1"}
+var inboxStates = map[string]string{"inbox": whereInbox, "unread": whereUnread, "archived": whereArchived, "snoozed": "1 = 0", "all": "1 = 1"}
 
 // inboxQuery narrows what is read of an inbox.
 type inboxQuery struct {

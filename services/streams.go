@@ -334,6 +334,9 @@ func (s *Streams) dismiss(user int64) {
 	}
 }
 
+// Count tells how many streams are open on this node.
+func (s *Streams) Count() int { return s.hub.Streams() }
+
 // Draining is closed when streams are being sent away.
 func (s *Streams) Draining() <-chan struct{} { return s.draining }
 
