@@ -1,0 +1,137 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import {
+  expect,
+  test as base,
+  type Browser,
+  type BrowserContextOptions,
+  type Page,
+} from '@playwright/test'
+import { PASSWORD, Server, type Settings } from './server'
+
+export { expect }
+export { PASSWORD }
+
+export interface Popup {
+  title: string
+  body: string
+  tag: string
+  at: number
+}
+
+declare global {
+  interface Window {
+    popups: Popup[]
+    clickPopup: (title: string) => void
+    violations: string[]
+  }
+}
+
+/** Notes each desktop notification, and what the page's security policy refused. */
+function observe(): void {
+  window.popups = []
+  window.violations = []
+  document.addEventListener('securitypolicyviolation', (event) => {
+    window.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`)
+  })
+  const open = new Map<string, Notification>()
+  window.clickPopup = (title) => open.get(title)?.onclick?.(new Event('click'))
+  window.Notification = class extends Notification {
+    constructor(title: string, options: NotificationOptions = {}) {
+      super(title, options)
+      open.set(title, this)
+      window.popups.push({
+        title,
+        body: options.body ?? '',
+        tag: options.tag ?? '',
+        at: Date.now(),
+      })
+    }
+  }
+}
+
+/** A browser profile of its own, with one page. */
+export async function visit(
+  browser: Browser,
+  server: Server,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  const context = await browser.newContext({ baseURL: server.url, ...options })
+  await context.addInitScript(observe)
+  const page = await context.newPage()
+  await page.goto('/')
+  return page
+}
+
+export async function signIn(page: Page, username: string, password = PASSWORD): Promise<void> {
+  await page.getByLabel('User name').fill(username)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect(pill(page)).toContainText('Live')
+}
+
+export async function visitAs(
+  browser: Browser,
+  server: Server,
+  username: string,
+  options: BrowserContextOptions = {},
+): Promise<Page> {
+  const page = await visit(browser, server, options)
+  await signIn(page, username)
+  return page
+}
+
+export const pill = (page: Page) => page.getByTestId('connection')
+export const toast = (page: Page) => page.getByTestId('toast')
+export const row = (page: Page, title: string) =>
+  page.getByTestId('list').getByRole('link', { name: title })
+export const lockField = (page: Page) => page.getByLabel(/^Password of/)
+
+export async function unlock(page: Page, password = PASSWORD): Promise<void> {
+  await lockField(page).fill(password)
+  await page.getByRole('button', { name: 'Unlock' }).click()
+}
+
+/** Everything that a screen reader could find on the page, in one text. */
+export async function accessibleText(page: Page): Promise<string> {
+  const client = await page.context().newCDPSession(page)
+  const { nodes } = await client.send('Accessibility.getFullAXTree')
+  await client.detach()
+  return nodes
+    .filter((node) => !node.ignored)
+    .map((node) => `${String(node.name?.value ?? '')} ${String(node.value?.value ?? '')}`)
+    .join('\n')
+}
+
+/** Fails on anything that axe finds on the page as it is. */
+export async function expectAccessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+    .analyze()
+  const found = violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' | ')}`,
+  )
+  expect(found).toEqual([])
+}
+
+interface Fixtures {
+  /** A server with settings of the test's own; see `test.use({ settings })`. */
+  server: Server
+  settings: Settings
+}
+
+export const test = base.extend<Fixtures>({
+  settings: [{}, { option: true }],
+  server: async ({ settings }, use) => {
+    const server = await Server.create(settings)
+    await use(server)
+    await server.remove()
+  },
+})
+
+test.afterEach(async ({ browser }) => {
+  for (const page of browser.contexts().flatMap((context) => context.pages())) {
+    const refused = await page.evaluate(() => window.violations).catch(() => [])
+    expect(refused, 'what the content security policy refused').toEqual([])
+  }
+  await Promise.all(browser.contexts().map((context) => context.close()))
+})
