@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"belfry/client"
@@ -34,8 +35,11 @@ func withRegistry(ctx context.Context, s *config.Settings, work func(registry) e
 	err := withJournal(ctx, s, func(db *services.Database, j *journal.Journal) error {
 		return work(newLocal(db, j))
 	})
-	if _, held := errors.AsType[*services.HeldError](err); !held || s.URL == "" || s.Key == "" {
+	if _, held := errors.AsType[*services.HeldError](err); !held {
 		return err
+	}
+	if s.URL == "" || s.Key == "" {
+		return fmt.Errorf("%w; to work through it, set BELFRY_URL and BELFRY_KEY (a key with users:write), or stop it first", err)
 	}
 	remote, err := client.New(s.URL, s.Key)
 	if err != nil {

@@ -9,14 +9,10 @@ import (
 	"belfry/client"
 	"belfry/config"
 	"belfry/models"
-	"belfry/services"
 )
 
 // describe puts an error into words for the person at the terminal, with the fields of bad input.
 func describe(err error) string {
-	if held, ok := errors.AsType[*services.HeldError](err); ok {
-		return held.Error() + "; to work through it, set BELFRY_URL and BELFRY_KEY (a key with users:write), or stop it first"
-	}
 	if unreached, ok := errors.AsType[*url.Error](err); ok {
 		return "BELFRY_URL cannot be reached: " + oneLine(unreached.Err.Error())
 	}

@@ -25,8 +25,8 @@ func newSettingFlags() *settingFlags {
 	fields := make([]reflect.StructField, len(options))
 	for i, o := range options {
 		help := o.Help
-		if o.Secret {
-			help += "; better in a file, " + o.Env() + "_FILE, for a flag is seen by every user of the machine"
+		if o.Secret { // a flag is seen by every user of the machine
+			help += "; secret, so rather " + o.Env() + "_FILE"
 		}
 		placeholder := o.Default
 		if placeholder == "" {
