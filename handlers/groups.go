@@ -32,18 +32,23 @@ func (s *Server) listGroups(ctx context.Context, _ *empty) (*answer[items[groupV
 }
 
 type addGroupInput struct {
+	onceInput
 	Body struct {
 		Name        string `json:"name"`
 		DisplayName string `json:"display_name,omitempty"`
 	}
 }
 
-func (s *Server) addGroup(ctx context.Context, in *addGroupInput) (*answer[groupView], error) {
-	group, err := s.Groups.Add(ctx, in.Body.Name, in.Body.DisplayName)
+func (s *Server) addGroup(ctx context.Context, in *addGroupInput) (*created[groupView], error) {
+	once, err := in.repeatable(ctx, "POST /groups")
 	if err != nil {
 		return nil, err
 	}
-	return answered(viewOfGroup(&services.GroupView{Group: *group, Members: []string{}})), nil
+	group, replayed, err := s.Groups.AddOnce(ctx, in.Body.Name, in.Body.DisplayName, once)
+	if err != nil {
+		return nil, err
+	}
+	return createdAnswer(viewOfGroup(&services.GroupView{Group: *group, Members: []string{}}), replayed), nil
 }
 
 type groupPath struct {

@@ -33,6 +33,7 @@ func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[keyView]
 }
 
 type createKeyInput struct {
+	onceInput
 	Body struct {
 		Name      string         `json:"name"`
 		Scopes    []models.Scope `json:"scopes" maxItems:"10"`
@@ -45,7 +46,7 @@ type newKeyView struct {
 	Key string `json:"key" doc:"The secret; shown this once"`
 }
 
-func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*answer[newKeyView], error) {
+func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*created[newKeyView], error) {
 	if err := mayMakeKey(middleware.PrincipalOf(ctx), in.Body.Scopes); err != nil {
 		return nil, err
 	}
@@ -53,11 +54,15 @@ func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*answer[new
 	if err != nil {
 		return nil, err
 	}
-	key, secret, err := s.Keys.Create(ctx, in.Body.Name, in.Body.Scopes, expires)
+	once, err := in.repeatable(ctx, "POST /keys")
 	if err != nil {
 		return nil, err
 	}
-	return answered(newKeyView{keyView: viewOfKey(key), Key: secret}), nil
+	key, err := s.Keys.CreateOnce(ctx, s.Tokens, in.Body.Name, in.Body.Scopes, expires, once)
+	if err != nil {
+		return nil, err
+	}
+	return createdAnswer(newKeyView{keyView: viewOfKey(&key.Key), Key: key.Secret}, key.Replayed), nil
 }
 
 // mayMakeKey: a user proves the password first; a key hands on no more than it has.

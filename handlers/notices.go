@@ -2,11 +2,7 @@ package handlers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"unicode/utf8"
 
 	"belfry/middleware"
 	"belfry/models"
@@ -14,13 +10,9 @@ import (
 	"belfry/services/journal"
 )
 
-// MaxIdempotencyKey is the longest Idempotency-Key, in characters.
-const MaxIdempotencyKey = 255
-
 type publishInput struct {
-	Key     string `header:"Idempotency-Key" doc:"The same request under the same key gets the same answer, for a day"`
-	RawBody []byte
-	Body    struct {
+	onceInput
+	Body struct {
 		To struct {
 			Users    []string `json:"users,omitempty" maxItems:"1000"`
 			Groups   []string `json:"groups,omitempty" maxItems:"1000"`
@@ -39,13 +31,8 @@ type publishInput struct {
 	}
 }
 
-type publishOutput struct {
-	Replayed string `header:"Idempotency-Replayed"`
-	Body     services.Published
-}
-
-func (s *Server) publish(ctx context.Context, in *publishInput) (*publishOutput, error) {
-	once, err := repeatable(in.Key, "POST /notices", in.RawBody)
+func (s *Server) publish(ctx context.Context, in *publishInput) (*created[services.Published], error) {
+	once, err := in.repeatable(ctx, "POST /notices")
 	if err != nil {
 		return nil, err
 	}
@@ -60,23 +47,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &publishOutput{Body: published}
-	if published.Replayed {
-		out.Replayed = "true"
-	}
-	return out, nil
-}
-
-// repeatable names a request by its key and its content.
-func repeatable(key, route string, body []byte) (services.Repeatable, error) {
-	if key == "" {
-		return services.Repeatable{}, nil
-	}
-	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > MaxIdempotencyKey {
-		return services.Repeatable{}, models.InvalidField("Idempotency-Key", fmt.Sprintf("At most %d characters.", MaxIdempotencyKey))
-	}
-	sum := sha256.Sum256(append([]byte(route+"\n"), body...))
-	return services.Repeatable{Key: key, Digest: hex.EncodeToString(sum[:])}, nil
+	return createdAnswer(published, published.Replayed), nil
 }
 
 func instant(text *string, field string) (*models.Instant, error) {

@@ -42,6 +42,7 @@ func (s *Server) listUsers(ctx context.Context, in *pageInput) (*answer[items[us
 }
 
 type addUserInput struct {
+	onceInput
 	Body struct {
 		Username    string      `json:"username"`
 		DisplayName string      `json:"display_name,omitempty"`
@@ -50,13 +51,17 @@ type addUserInput struct {
 	}
 }
 
-func (s *Server) addUser(ctx context.Context, in *addUserInput) (*answer[userView], error) {
-	b := &in.Body
-	user, err := s.Users.Add(ctx, services.NewUser{Username: b.Username, DisplayName: b.DisplayName, Password: b.Password, Role: b.Role})
+func (s *Server) addUser(ctx context.Context, in *addUserInput) (*created[userView], error) {
+	once, err := in.repeatable(ctx, "POST /users")
 	if err != nil {
 		return nil, err
 	}
-	return answered(viewOf(user)), nil
+	b := &in.Body
+	user, replayed, err := s.Users.AddOnce(ctx, services.NewUser{Username: b.Username, DisplayName: b.DisplayName, Password: b.Password, Role: b.Role}, once)
+	if err != nil {
+		return nil, err
+	}
+	return createdAnswer(viewOf(user), replayed), nil
 }
 
 func (s *Server) getUser(ctx context.Context, in *userPath) (*answer[userView], error) {

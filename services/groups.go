@@ -34,6 +34,12 @@ type GroupView struct {
 
 // Add makes an empty group. A name that is taken, in whatever case, is a conflict.
 func (g *Groups) Add(ctx context.Context, name, displayName string) (*models.Group, error) {
+	group, _, err := g.AddOnce(ctx, name, displayName, Repeatable{})
+	return group, err
+}
+
+// AddOnce is Add for a request that may come twice.
+func (g *Groups) AddOnce(ctx context.Context, name, displayName string, once Repeatable) (group *models.Group, replayed bool, err error) {
 	var faults []models.FieldError
 	if !models.ValidName(name) {
 		faults = append(faults, models.FieldError{Field: "name", Detail: models.NameRule})
@@ -42,18 +48,27 @@ func (g *Groups) Add(ctx context.Context, name, displayName string) (*models.Gro
 		faults = append(faults, models.FieldError{Field: "display_name", Detail: fmt.Sprintf("At most %d characters.", models.MaxDisplayName)})
 	}
 	if err := refuse(faults); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if displayName == "" {
 		displayName = name
 	}
-	var group models.Group
-	err := g.db.Write.WithContext(ctx).Raw(`INSERT INTO groups (name, display_name, created_at) VALUES (?, ?, `+g.db.now()+`) RETURNING *`,
-		name, displayName).Scan(&group).Error
+	id, replayed, err := g.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
+		err = tx.Raw(`INSERT INTO groups (name, display_name, created_at) VALUES (?, ?, `+g.db.now()+`) RETURNING id`, name, displayName).Scan(&id).Error
+		return id, err
+	})
 	if isDuplicate(err) {
-		return nil, models.Errorf(models.CodeConflict, "A group of this name exists already.")
+		return nil, false, models.Errorf(models.CodeConflict, "A group of this name exists already.")
 	}
-	return &group, err
+	if err != nil {
+		return nil, false, err
+	}
+	group = &models.Group{}
+	err = g.db.Write.WithContext(ctx).Take(group, id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, false, models.Errorf(models.CodeConflict, "What this request made is gone again.")
+	}
+	return group, replayed, err
 }
 
 // List gives every group with its members, by name.

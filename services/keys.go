@@ -1,6 +1,7 @@
 package services
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -31,31 +32,72 @@ func NewKeys(db *Database, j *journal.Journal) *Keys { return &Keys{db: db, jour
 // Create makes a key and gives its secret, the only time it can be seen. It has 256 bits of
 // randomness, so a plain hash of it is enough.
 func (k *Keys) Create(ctx context.Context, name string, scopes []models.Scope, expires *models.Instant) (*models.Key, string, error) {
+	secret := keyPrefix + randomText(32)
+	key, _, err := k.create(ctx, name, scopes, expires, secret, Repeatable{})
+	return key, secret, err
+}
+
+// CreateOnce is Create for a request that may come twice. Its secret is worked out from the request
+// and the signing key, so that the same request is given the same secret though only a hash is kept.
+func (k *Keys) CreateOnce(ctx context.Context, t *Tokens, name string, scopes []models.Scope, expires *models.Instant, once Repeatable) (NewKey, error) {
+	secret := keyPrefix + randomText(32)
+	if once.Key != "" {
+		secret = keyPrefix + t.derive("api key", once.Principal, once.Key, once.Digest)
+	}
+	key, replayed, err := k.create(ctx, name, scopes, expires, secret, once)
+	if err != nil {
+		return NewKey{}, err
+	}
+	return NewKey{Key: *key, Secret: secret, Replayed: replayed}, nil
+}
+
+// NewKey is a key with its secret.
+type NewKey struct {
+	models.Key
+	Secret   string
+	Replayed bool
+}
+
+func (k *Keys) create(ctx context.Context, name string, scopes []models.Scope, expires *models.Instant, secret string, once Repeatable) (*models.Key, bool, error) {
+	list, err := checkKey(name, scopes)
+	if err != nil {
+		return nil, false, err
+	}
+	id, replayed, err := k.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
+		err = tx.Raw(`INSERT INTO api_keys (name, hash, scopes, created_at, expires_at) VALUES (?, ?, ?, `+k.db.now()+`, ?) RETURNING id`,
+			name, hashOf(secret), list, expires).Scan(&id).Error
+		return id, err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	var key models.Key
+	err = k.db.Write.WithContext(ctx).Take(&key, id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || (err == nil && !bytes.Equal(key.Hash, hashOf(secret))) {
+		return nil, false, models.Errorf(models.CodeConflict, "What this request made cannot be shown again.")
+	}
+	return &key, replayed, err
+}
+
+func checkKey(name string, scopes []models.Scope) (list string, err error) {
 	var faults []models.FieldError
 	if n := utf8.RuneCountInString(strings.TrimSpace(name)); n < 1 || n > models.MaxDisplayName {
 		faults = append(faults, models.FieldError{Field: "name", Detail: "1 to 100 characters."})
 	}
-	list := make([]string, 0, len(scopes))
+	var names []string
 	for _, s := range scopes {
 		if !slices.Contains(models.Scopes, s) {
 			faults = append(faults, models.FieldError{Field: "scopes", Detail: "Each one of notices:write, tasks:write, sessions:write, users:write, tickets:write."})
 			break
 		}
-		if !slices.Contains(list, string(s)) {
-			list = append(list, string(s))
+		if !slices.Contains(names, string(s)) {
+			names = append(names, string(s))
 		}
 	}
 	if len(scopes) == 0 {
 		faults = append(faults, models.FieldError{Field: "scopes", Detail: "At least one."})
 	}
-	if err := refuse(faults); err != nil {
-		return nil, "", err
-	}
-	secret := keyPrefix + randomText(32)
-	var key models.Key
-	err := k.db.Write.WithContext(ctx).Raw(`INSERT INTO api_keys (name, hash, scopes, created_at, expires_at) VALUES (?, ?, ?, `+k.db.now()+`, ?) RETURNING *`,
-		name, hashOf(secret), strings.Join(list, " "), expires).Scan(&key).Error
-	return &key, secret, err
+	return strings.Join(names, " "), refuse(faults)
 }
 
 // List gives the keys that were not revoked, oldest first.

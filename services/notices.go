@@ -31,12 +31,6 @@ type Target struct {
 	Everyone bool
 }
 
-// Repeatable names a request that may come twice; an empty Key is one that may not.
-type Repeatable struct {
-	Key    string
-	Digest string
-}
-
 // Published says where a notice went. It is durable.
 type Published struct {
 	ID       int64  `json:"id"`
@@ -73,12 +67,12 @@ func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models
 		draft.ExpiresAt = int64(*c.ExpiresAt)
 	}
 	if once.Key != "" {
-		draft.Once = &journal.Once{Principal: p.Actor(), Key: once.Key, Digest: once.Digest}
+		draft.Once = &journal.Once{Principal: once.Principal, Key: once.Key, Digest: once.Digest}
 	}
 	receipt, err := n.journal.Append(ctx, draft)
 	switch {
 	case errors.Is(err, journal.ErrOnceReused):
-		return Published{}, models.Errorf(models.CodeIdempotencyMismatch, "This Idempotency-Key was used for another request.")
+		return Published{}, errOnceReused
 	case err != nil:
 		return Published{}, err
 	}

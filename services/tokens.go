@@ -2,9 +2,11 @@ package services
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"time"
@@ -82,6 +84,16 @@ func randomText(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails: it would end the program
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// derive works out a secret of 256 bits from the signing key, for one purpose and these parts alone.
+func (t *Tokens) derive(purpose string, parts ...string) string {
+	mac := hmac.New(sha256.New, t.key)
+	for _, part := range append([]string{"belfry", purpose}, parts...) {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // so that no two lists of parts run into one text
+		mac.Write([]byte(part))
+	}
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func hashOf(secret string) []byte {

@@ -67,6 +67,12 @@ func refuse(faults []models.FieldError) error {
 
 // Add makes a person. A name that is taken, in whatever case, is a conflict.
 func (u *Users) Add(ctx context.Context, n NewUser) (*models.User, error) {
+	user, _, err := u.AddOnce(ctx, n, Repeatable{})
+	return user, err
+}
+
+// AddOnce is Add for a request that may come twice.
+func (u *Users) AddOnce(ctx context.Context, n NewUser, once Repeatable) (user *models.User, replayed bool, err error) {
 	if n.Role == "" {
 		n.Role = models.RoleUser
 	}
@@ -74,19 +80,29 @@ func (u *Users) Add(ctx context.Context, n NewUser) (*models.User, error) {
 		n.DisplayName = n.Username
 	}
 	if err := n.check(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hash, err := u.hasher.Hash(ctx, n.Password)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var user models.User
-	err = u.db.Write.WithContext(ctx).Raw(`INSERT INTO users (username, display_name, role, password_hash, created_at, joined_offset)
-		SELECT ?, ?, ?, ?, `+u.db.now()+`, head FROM log_head RETURNING *`, n.Username, n.DisplayName, n.Role, hash).Scan(&user).Error
+	id, replayed, err := u.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
+		err = tx.Raw(`INSERT INTO users (username, display_name, role, password_hash, created_at, joined_offset)
+			SELECT ?, ?, ?, ?, `+u.db.now()+`, head FROM log_head RETURNING id`, n.Username, n.DisplayName, n.Role, hash).Scan(&id).Error
+		return id, err
+	})
 	if isDuplicate(err) {
-		return nil, models.Errorf(models.CodeConflict, "A user of this name exists already.")
+		return nil, false, models.Errorf(models.CodeConflict, "A user of this name exists already.")
 	}
-	return &user, err
+	if err != nil {
+		return nil, false, err
+	}
+	user = &models.User{}
+	err = u.db.Write.WithContext(ctx).Take(user, id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, false, models.Errorf(models.CodeConflict, "What this request made is gone again.")
+	}
+	return user, replayed, err
 }
 
 // Count tells how many people there are.

@@ -38,14 +38,12 @@ CREATE TABLE recipients (
     PRIMARY KEY (audience, log_offset)
 );
 
--- What was answered to a request that may be repeated under its key.
+-- What a request made that may be repeated under its key.
 CREATE TABLE idempotency_keys (
     principal  text   NOT NULL,
     key        text   NOT NULL,
     digest     text   NOT NULL,
-    status     int    NOT NULL,
-    body       text   NOT NULL DEFAULT '',
-    log_offset bigint,
+    subject    bigint NOT NULL,                      -- what was made: an offset of the log, or the id of a row
     created_at bigint NOT NULL,
     PRIMARY KEY (principal, key)
 );
@@ -86,18 +84,18 @@ BEGIN
     FROM unnest(fresh) WITH ORDINALITY AS f(i, ord), string_to_table(audience_lists[i], ' ') AS a
     WHERE a <> '';
 
-    INSERT INTO idempotency_keys (principal, key, digest, status, log_offset, created_at)
-    SELECT principals[i], idem_keys[i], digests[i], 201, base + ord, at
+    INSERT INTO idempotency_keys (principal, key, digest, subject, created_at)
+    SELECT principals[i], idem_keys[i], digests[i], base + ord, at
     FROM unnest(fresh) WITH ORDINALITY AS f(i, ord)
     WHERE idem_keys[i] <> ''
     ON CONFLICT (principal, key) DO UPDATE
-    SET digest = excluded.digest, status = excluded.status, body = '', log_offset = excluded.log_offset, created_at = excluded.created_at;
+    SET digest = excluded.digest, subject = excluded.subject, created_at = excluded.created_at;
 
     RETURN QUERY
     SELECT f.i, base + f.ord, at, NULL::text
     FROM unnest(fresh) WITH ORDINALITY AS f(i, ord)
     UNION ALL
-    SELECT i, COALESCE(k.log_offset, 0), k.created_at, k.digest
+    SELECT i, k.subject, k.created_at, k.digest
     FROM generate_subscripts(kinds, 1) i
     JOIN idempotency_keys k ON k.principal = principals[i] AND k.key = idem_keys[i]
     WHERE NOT i = ANY (fresh);

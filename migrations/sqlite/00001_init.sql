@@ -33,14 +33,12 @@ CREATE TABLE recipients (
     PRIMARY KEY (audience, log_offset)
 ) WITHOUT ROWID;
 
--- What was answered to a request that may be repeated under its key.
+-- What a request made that may be repeated under its key.
 CREATE TABLE idempotency_keys (
     principal  text   NOT NULL,
     key        text   NOT NULL,
     digest     text   NOT NULL,
-    status     integer NOT NULL,
-    body       text   NOT NULL DEFAULT '',
-    log_offset integer,
+    subject    integer NOT NULL,                      -- what was made: an offset of the log, or the id of a row
     created_at integer NOT NULL,
     PRIMARY KEY (principal, key)
 );

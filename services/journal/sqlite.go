@@ -50,7 +50,7 @@ func (sqliteStore) settleRepeats(tx *gorm.DB, batch []Draft, receipts []Receipt,
 		}
 		var used struct {
 			Digest    string
-			LogOffset int64
+			Subject   int64
 			CreatedAt int64
 		}
 		err := tx.Table("idempotency_keys").Where("principal = ? AND key = ? AND created_at > ?",
@@ -63,7 +63,7 @@ func (sqliteStore) settleRepeats(tx *gorm.DB, batch []Draft, receipts []Receipt,
 		case used.Digest != d.Once.Digest:
 			receipts[i] = Receipt{Replayed: true}
 		default:
-			receipts[i] = Receipt{Offset: used.LogOffset, CreatedAt: used.CreatedAt, Replayed: true}
+			receipts[i] = Receipt{Offset: used.Subject, CreatedAt: used.CreatedAt, Replayed: true}
 		}
 	}
 	return fresh, nil
@@ -81,8 +81,8 @@ func (sqliteStore) insert(tx *gorm.DB, d *Draft, offset, now int64) error {
 		err = tx.Exec("INSERT OR IGNORE INTO recipients (audience, log_offset) VALUES (?, ?)", d.Audiences[i], offset).Error
 	}
 	if err == nil && d.Once != nil {
-		err = tx.Exec(`INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, status, body, log_offset, created_at)
-			VALUES (?, ?, ?, 201, '', ?, ?)`, d.Once.Principal, d.Once.Key, d.Once.Digest, offset, now).Error
+		err = tx.Exec(`INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, subject, created_at)
+			VALUES (?, ?, ?, ?, ?)`, d.Once.Principal, d.Once.Key, d.Once.Digest, offset, now).Error
 	}
 	return err
 }

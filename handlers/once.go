@@ -1,0 +1,49 @@
+package handlers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"unicode/utf8"
+
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+)
+
+// MaxIdempotencyKey is the longest Idempotency-Key, in characters.
+const MaxIdempotencyKey = 255
+
+// onceInput is part of every request that creates.
+type onceInput struct {
+	IdempotencyKey string `header:"Idempotency-Key" doc:"The same request under the same key gets the same answer, for a day; at most 255 characters"`
+	RawBody        []byte
+}
+
+// repeatable names a request by who sends it, its key and its content.
+func (in *onceInput) repeatable(ctx context.Context, route string) (services.Repeatable, error) {
+	key := in.IdempotencyKey
+	if key == "" {
+		return services.Repeatable{}, nil
+	}
+	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > MaxIdempotencyKey {
+		return services.Repeatable{}, models.InvalidField("Idempotency-Key", fmt.Sprintf("UTF-8 text of at most %d characters.", MaxIdempotencyKey))
+	}
+	sum := sha256.Sum256(append([]byte(route+"\n"), in.RawBody...))
+	return services.Repeatable{Principal: middleware.PrincipalOf(ctx).Actor(), Key: key, Digest: hex.EncodeToString(sum[:])}, nil
+}
+
+// created answers a request that creates.
+type created[T any] struct {
+	Replayed string `header:"Idempotency-Replayed"`
+	Body     T
+}
+
+func createdAnswer[T any](body T, replayed bool) *created[T] {
+	out := &created[T]{Body: body}
+	if replayed {
+		out.Replayed = "true"
+	}
+	return out
+}
