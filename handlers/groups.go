@@ -32,7 +32,7 @@ func (s *Server) listGroups(ctx context.Context, _ *empty) (*answer[items[groupV
 }
 
 type addGroupInput struct {
-	onceInput
+	OnceInput
 	Body struct {
 		Name        string `json:"name"`
 		DisplayName string `json:"display_name,omitempty"`

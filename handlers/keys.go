@@ -8,7 +8,9 @@ import (
 	"belfry/services"
 )
 
-type keyView struct {
+// KeyView is a key without its secret. It is exported because huma passes over embedded structs that
+// are not.
+type KeyView struct {
 	ID        int64           `json:"id"`
 	Name      string          `json:"name"`
 	Scopes    []models.Scope  `json:"scopes"`
@@ -16,16 +18,16 @@ type keyView struct {
 	ExpiresAt *models.Instant `json:"expires_at" format:"date-time"`
 }
 
-func viewOfKey(k *models.Key) keyView {
-	return keyView{ID: k.ID, Name: k.Name, Scopes: k.Scopes(), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt}
+func viewOfKey(k *models.Key) KeyView {
+	return KeyView{ID: k.ID, Name: k.Name, Scopes: k.Scopes(), CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt}
 }
 
-func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[keyView]], error) {
+func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[KeyView]], error) {
 	keys, err := s.Keys.List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := items[keyView]{Items: make([]keyView, len(keys))}
+	list := items[KeyView]{Items: make([]KeyView, len(keys))}
 	for i := range keys {
 		list.Items[i] = viewOfKey(&keys[i])
 	}
@@ -33,7 +35,7 @@ func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[keyView]
 }
 
 type createKeyInput struct {
-	onceInput
+	OnceInput
 	Body struct {
 		Name      string         `json:"name"`
 		Scopes    []models.Scope `json:"scopes" maxItems:"10"`
@@ -42,7 +44,7 @@ type createKeyInput struct {
 }
 
 type newKeyView struct {
-	keyView
+	KeyView
 	Key string `json:"key" doc:"The secret; shown this once"`
 }
 
@@ -62,7 +64,7 @@ func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*created[ne
 	if err != nil {
 		return nil, err
 	}
-	return createdAnswer(newKeyView{keyView: viewOfKey(&key.Key), Key: key.Secret}, key.Replayed), nil
+	return createdAnswer(newKeyView{KeyView: viewOfKey(&key.Key), Key: key.Secret}, key.Replayed), nil
 }
 
 // mayMakeKey: a user proves the password first; a key hands on no more than it has.

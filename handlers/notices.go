@@ -11,7 +11,7 @@ import (
 )
 
 type publishInput struct {
-	onceInput
+	OnceInput
 	Body struct {
 		To struct {
 			Users    []string `json:"users,omitempty" maxItems:"1000"`

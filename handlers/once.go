@@ -15,14 +15,14 @@ import (
 // MaxIdempotencyKey is the longest Idempotency-Key, in characters.
 const MaxIdempotencyKey = 255
 
-// onceInput is part of every request that creates.
-type onceInput struct {
+// OnceInput is part of every request that creates. It is exported because huma passes over embedded
+// structs that are not.
+type OnceInput struct {
 	IdempotencyKey string `header:"Idempotency-Key" doc:"The same request under the same key gets the same answer, for a day; at most 255 characters"`
-	RawBody        []byte
 }
 
 // repeatable names a request by who sends it, its key and its content.
-func (in *onceInput) repeatable(ctx context.Context, route string) (services.Repeatable, error) {
+func (in *OnceInput) repeatable(ctx context.Context, route string) (services.Repeatable, error) {
 	key := in.IdempotencyKey
 	if key == "" {
 		return services.Repeatable{}, nil
@@ -30,7 +30,7 @@ func (in *onceInput) repeatable(ctx context.Context, route string) (services.Rep
 	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > MaxIdempotencyKey {
 		return services.Repeatable{}, models.InvalidField("Idempotency-Key", fmt.Sprintf("UTF-8 text of at most %d characters.", MaxIdempotencyKey))
 	}
-	sum := sha256.Sum256(append([]byte(route+"\n"), in.RawBody...))
+	sum := sha256.Sum256(append([]byte(route+"\n"), middleware.RawBody(ctx)...))
 	return services.Repeatable{Principal: middleware.PrincipalOf(ctx).Actor(), Key: key, Digest: hex.EncodeToString(sum[:])}, nil
 }
 

@@ -42,7 +42,7 @@ func (s *Server) listUsers(ctx context.Context, in *pageInput) (*answer[items[us
 }
 
 type addUserInput struct {
-	onceInput
+	OnceInput
 	Body struct {
 		Username    string      `json:"username"`
 		DisplayName string      `json:"display_name,omitempty"`

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -38,8 +39,16 @@ func Body(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		c.Request.Body = io.NopCloser(bytes.NewReader(raw))
-		next(ctx)
+		next(huma.WithValue(ctx, rawBodyKey{}, raw))
 	}
+}
+
+type rawBodyKey struct{}
+
+// RawBody is the body as it came, behind Body.
+func RawBody(ctx context.Context) []byte {
+	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
+	return raw
 }
 
 var errText = models.InvalidField("body", "UTF-8 text without NUL and without half a surrogate pair.")
