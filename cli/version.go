@@ -5,6 +5,9 @@ import (
 	"runtime/debug"
 )
 
+// version is set when the binary is built: -ldflags "-X belfry/cli.version=v1.2.3".
+var version string
+
 type versionCmd struct{}
 
 // Run needs no settings, so that it works where they are wrong.
@@ -19,7 +22,10 @@ func buildInfo() *debug.BuildInfo {
 	if !ok {
 		info = &debug.BuildInfo{}
 	}
-	if info.Main.Version == "" {
+	switch {
+	case version != "":
+		info.Main.Version = version
+	case info.Main.Version == "":
 		info.Main.Version = "(devel)"
 	}
 	return info
@@ -27,7 +33,7 @@ func buildInfo() *debug.BuildInfo {
 
 // describeBuild says what was built.
 func describeBuild(info *debug.BuildInfo) string {
-	version, commit, modified := info.Main.Version, "unknown", ""
+	commit, modified := "unknown", ""
 	for _, s := range info.Settings {
 		switch {
 		case s.Key == "vcs.revision":
@@ -36,5 +42,5 @@ func describeBuild(info *debug.BuildInfo) string {
 			modified = ", modified"
 		}
 	}
-	return fmt.Sprintf("%s, commit %s%s, %s", version, commit, modified, info.GoVersion)
+	return fmt.Sprintf("%s, commit %s%s, %s", info.Main.Version, commit, modified, info.GoVersion)
 }

@@ -22,12 +22,12 @@ type cookieOnly struct {
 // cookie makes the session's cookie. It has no expiry: the browser forgets it when it closes, and the
 // server does not rely on that.
 func (s *Server) cookie(value string) *http.Cookie {
-	return &http.Cookie{Name: s.cookies().Name(), Value: value, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	return &http.Cookie{Name: s.cookies().Name(), Value: value, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure follows PUBLIC_URL: over plain http a browser would drop it
 }
 
 // expired takes the cookie away, by its own name.
 func (s *Server) expired() *http.Cookie {
-	c := s.cookie("")
+	c := s.cookie("") //nolint:gosec // as above
 	c.MaxAge = -1
 	return c
 }

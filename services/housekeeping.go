@@ -65,8 +65,7 @@ func (s *Sessions) Sweep(ctx context.Context) error {
 	if err != nil || !due {
 		return err
 	}
-	_, err = s.latch(ctx, "1 = 1")
-	return err
+	return s.latch(ctx, "1 = 1")
 }
 
 func (h *Housekeeping) purge(ctx context.Context) error {

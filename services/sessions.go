@@ -164,7 +164,7 @@ func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
 	if err != nil || l.State == l.Verdict.State {
 		return l, err
 	}
-	if _, err := s.latch(ctx, "id = ?", id); err != nil {
+	if err := s.latch(ctx, "id = ?", id); err != nil {
 		return nil, err
 	}
 	return s.byID(s.db.Write.WithContext(ctx), id)
@@ -173,8 +173,8 @@ func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
 // latch stores what the clock has decided for the sessions that where selects: the end where the
 // longest age has passed, else the lock. Of several nodes that notice one expiry exactly one writes
 // it, because each statement asks the row once more.
-func (s *Sessions) latch(ctx context.Context, where string, args ...any) (n int, err error) {
-	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
+	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		now := s.db.now()
 		ended, err := s.change(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
 			"state <> 'ended' AND created_at <= "+now+" - ? AND "+where, append([]any{s.limits.Max.Milliseconds()}, args...)...)
@@ -183,10 +183,9 @@ func (s *Sessions) latch(ctx context.Context, where string, args ...any) (n int,
 		}
 		locked, err := s.change(tx, "state = 'locked', reason = 'idle'",
 			"state = 'active' AND last_active_at <= "+now+" - ? AND "+where, append([]any{s.limits.Idle.Milliseconds()}, args...)...)
-		n = len(ended) + len(locked)
 		return s.drafts(append(ended, locked...)), err
 	})
-	return n, err
+	return err
 }
 
 // changed is a session right after an UPDATE, with the clock of that moment.

@@ -51,19 +51,17 @@ func (s *Sessions) end(tx *gorm.DB, reason models.Reason, where string, args ...
 	return s.change(tx, "state = 'ended', reason = ?, ended_at = "+s.db.now(), "state <> 'ended' AND "+where, append([]any{reason}, args...)...)
 }
 
-func (s *Sessions) endWhere(ctx context.Context, reason models.Reason, where string, args ...any) (n int, err error) {
-	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+func (s *Sessions) endWhere(ctx context.Context, reason models.Reason, where string, args ...any) error {
+	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		rows, err := s.end(tx, reason, where, args...)
-		n = len(rows)
 		return s.drafts(rows), err
 	})
-	return n, err
+	return err
 }
 
 // Logout ends the caller's own session, on every node.
 func (s *Sessions) Logout(ctx context.Context, l *Live) error {
-	_, err := s.endWhere(ctx, models.ReasonLogout, "id = ?", l.ID)
-	return err
+	return s.endWhere(ctx, models.ReasonLogout, "id = ?", l.ID)
 }
 
 // End ends another of the user's own sessions, which needs a fresh proof of the password; or this
@@ -78,8 +76,7 @@ func (s *Sessions) End(ctx context.Context, l *Live, id string) error {
 	if err := RequireProof(l); err != nil {
 		return err
 	}
-	_, err := s.endWhere(ctx, models.ReasonRevoked, "id = ? AND user_id = ?", id, l.UserID)
-	return err
+	return s.endWhere(ctx, models.ReasonRevoked, "id = ? AND user_id = ?", id, l.UserID)
 }
 
 // EndOthers ends all of the user's sessions but this one; it needs a fresh proof of the password.
@@ -87,13 +84,12 @@ func (s *Sessions) EndOthers(ctx context.Context, l *Live) error {
 	if err := RequireProof(l); err != nil {
 		return err
 	}
-	_, err := s.endWhere(ctx, models.ReasonRevoked, "user_id = ? AND id <> ?", l.UserID, l.ID)
-	return err
+	return s.endWhere(ctx, models.ReasonRevoked, "user_id = ? AND id <> ?", l.UserID, l.ID)
 }
 
 // List gives the user's sessions that have not ended, the most recently used first.
 func (s *Sessions) List(ctx context.Context, userID int64) ([]*Live, error) {
-	if _, err := s.latch(ctx, "user_id = ?", userID); err != nil {
+	if err := s.latch(ctx, "user_id = ?", userID); err != nil {
 		return nil, err
 	}
 	return s.find(s.db.Write.WithContext(ctx), "s.user_id = ? AND s.state <> 'ended' ORDER BY s.last_active_at DESC, s.id", userID)
@@ -114,8 +110,7 @@ func (s *Sessions) EndUser(ctx context.Context, username string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.endWhere(ctx, models.ReasonAdmin, "user_id = ?", id)
-	return err
+	return s.endWhere(ctx, models.ReasonAdmin, "user_id = ?", id)
 }
 
 func userID(tx *gorm.DB, username string) (id int64, err error) {

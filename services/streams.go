@@ -357,8 +357,8 @@ func (s *Streams) Drain(ctx context.Context) {
 	if len(conns) == 0 {
 		return
 	}
-	rand.Shuffle(len(conns), func(i, k int) { conns[i], conns[k] = conns[k], conns[i] })
-	const apart = 20 * time.Millisecond // a handful need not take the whole time
+	rand.Shuffle(len(conns), func(i, k int) { conns[i], conns[k] = conns[k], conns[i] }) //nolint:gosec // spreads load; nothing secret
+	const apart = 20 * time.Millisecond                                                  // a handful need not take the whole time
 	step := min(s.settings.Drain/time.Duration(len(conns)), apart)
 	tick := time.NewTicker(max(step, time.Microsecond))
 	defer tick.Stop()

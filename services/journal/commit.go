@@ -13,7 +13,6 @@ func (j *Journal) commitLoop() {
 	var held *pending // the second use of a key within one batch waits for the next
 	for {
 		first := held
-		held = nil
 		if first == nil {
 			select {
 			case first = <-j.queue:
