@@ -1,4 +1,5 @@
 import { useNow } from '@vueuse/core'
+import { computed } from 'vue'
 import { useI18n } from 'vue-i18n'
 
 const MINUTE = 60_000
@@ -7,8 +8,15 @@ const DAY = 24 * HOUR
 
 /** Times and durations in the reader's language. */
 export function useFormat() {
-  const { locale, t } = useI18n()
+  const { locale: language, t } = useI18n()
   const now = useNow({ interval: 30_000 })
+
+  /** Of English there are many ways to write a date; the browser says which. */
+  const locale = computed(
+    () =>
+      navigator.languages.find((tag) => language.value === 'en' && /^en\b/i.test(tag)) ??
+      language.value,
+  )
 
   const format = (options: Intl.DateTimeFormatOptions, time: string | number) =>
     new Intl.DateTimeFormat(locale.value, options).format(new Date(time))

@@ -11,13 +11,14 @@ export function useSignOut(): () => Promise<void> {
   const { explain } = useProblem()
 
   return async () => {
+    const restore = preferences.note()
     try {
       await session.signOut()
     } catch (error) {
       messages.say(explain(error))
       return
     }
-    preferences.restore()
+    restore()
     session.startClean()
   }
 }

@@ -41,10 +41,14 @@ export const usePreferences = defineStore('preferences', () => {
     { immediate: true },
   )
 
-  /** Writes the choices again: signing out empties the browser's storage for this site. */
-  function restore(): void {
-    localStorage.setItem(KEY, JSON.stringify(choices.value))
+  /**
+   * Notes the choices as they are now; the result writes them again. Signing
+   * out empties the browser's storage for this site, and the choices with it.
+   */
+  function note(): () => void {
+    const text = JSON.stringify(choices.value)
+    return () => localStorage.setItem(KEY, text)
   }
 
-  return { choices, locale, restore }
+  return { choices, locale, note }
 })
