@@ -221,6 +221,31 @@ func lockEvent(v models.Verdict) LockEvent {
 	return event
 }
 
+// present is the lock event of a session as it stands: an active one that is about to lock or end is
+// shown as expiring.
+func (s *Sessions) present(v models.Verdict) LockEvent {
+	event := lockEvent(v)
+	if reason := s.impending(v); reason != "" {
+		event.State, event.Reason = "expiring", &reason
+	}
+	return event
+}
+
+// impending says what an active session has to be warned of now; empty = nothing.
+func (s *Sessions) impending(v models.Verdict) models.Reason {
+	warning := s.limits.EffectiveWarning()
+	switch {
+	case v.State != models.SessionActive:
+		return ""
+	case v.MaxRemaining <= warning && v.MaxRemaining <= v.IdleRemaining:
+		return models.ReasonMaxAge
+	case v.IdleRemaining <= warning:
+		return models.ReasonIdle
+	default:
+		return ""
+	}
+}
+
 func (s *Sessions) drafts(rows []changed) []journal.Draft {
 	drafts := make([]journal.Draft, len(rows))
 	for i := range rows {

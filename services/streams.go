@@ -279,7 +279,7 @@ func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool,
 		if l.Verdict.State != models.SessionActive {
 			hello.Unread = nil
 		}
-		lock = lockFrame(lockEvent(l.Verdict), "")
+		lock = lockFrame(s.sessions.present(l.Verdict), "")
 	}
 	data, err := json.Marshal(hello)
 	if err != nil {

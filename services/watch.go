@@ -150,23 +150,12 @@ func (w *watches) warn(known *watch, audience string, v models.Verdict) {
 	if v.State != models.SessionActive {
 		return
 	}
-	warning := w.streams.sessions.limits.EffectiveWarning()
-	reason := models.Reason("")
-	switch {
-	case v.MaxRemaining <= warning && v.MaxRemaining <= v.IdleRemaining:
-		reason = models.ReasonMaxAge
-	case v.IdleRemaining <= warning:
-		reason = models.ReasonIdle
-	}
+	reason := w.streams.sessions.impending(v)
 	if reason == known.warned {
 		return
 	}
 	known.warned = reason
-	event := lockEvent(v)
-	if reason != "" {
-		event.State, event.Reason = "expiring", &reason
-	}
-	frame := lockFrame(event, "")
+	frame := lockFrame(w.streams.sessions.present(v), "")
 	for _, c := range w.streams.hub.Of(audience) {
 		c.Signal(frame)
 	}

@@ -14,6 +14,9 @@ import (
 // the log has what it missed, and it comes back with its position.
 const queueLimit = 1 << 20
 
+// writeLimit is how many bytes are taken from the queue at once.
+const writeLimit = 64 << 10
+
 // Frame is an entry's bytes, encoded once for all who get it.
 type Frame struct {
 	Offset  int64
@@ -198,7 +201,9 @@ func (c *Conn) Next(ctx context.Context, wait time.Duration) (frames [][]byte, r
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		frames, replay, over = c.take(), c.mode == replaying, c.mode == closed
+		frames = c.take()
+		idle := len(c.queue) == 0
+		replay, over = idle && c.mode == replaying, idle && c.mode == closed
 		c.mu.Unlock()
 		if len(frames) > 0 || replay || over {
 			return frames, replay, over
@@ -213,15 +218,25 @@ func (c *Conn) Next(ctx context.Context, wait time.Duration) (frames [][]byte, r
 	}
 }
 
+// take gives the next frames, at least one if there is any; the caller holds c.mu. What is taken
+// can no longer be withheld, so it is not more than a write or two.
 func (c *Conn) take() [][]byte {
-	if len(c.queue) == 0 {
+	n, size := 0, 0
+	for n < len(c.queue) && (n == 0 || size+len(c.queue[n].bytes) <= writeLimit) {
+		size += len(c.queue[n].bytes)
+		n++
+	}
+	if n == 0 {
 		return nil
 	}
-	frames := make([][]byte, len(c.queue))
-	for i, it := range c.queue {
-		frames[i] = it.bytes
+	frames := make([][]byte, n)
+	for i := range n {
+		frames[i] = c.queue[i].bytes
 	}
-	c.queue, c.queued = nil, 0
+	c.queue, c.queued = c.queue[n:], c.queued-size
+	if len(c.queue) == 0 {
+		c.queue = nil // the array's front is spent
+	}
 	return frames
 }
 
