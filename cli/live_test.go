@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"belfry/client"
+	"belfry/internal/testpg"
 )
 
 // serving starts the server of a shell and gives its address. Its exit code is checked at the end.
@@ -163,6 +164,31 @@ func publishTwice(t *testing.T, url, key string, anna *http.Client) {
 	if len(inbox.Items) != 1 || inbox.Items[0].ID != first.ID || inbox.Items[0].Body != n.Body || string(inbox.Items[0].Data) != `{"build":12}` {
 		t.Errorf("anna has %+v", inbox.Items)
 	}
+}
+
+// TestCommandsBesideAServerOnPostgres changes people in the shared database, and the running node acts
+// on it though nobody told it.
+func TestCommandsBesideAServerOnPostgres(t *testing.T) {
+	s := shell{t, []string{"BELFRY_DATABASE_URL=" + testpg.Database(t)}}
+	url := s.serving()
+	s.ok("battery staple", "user", "add", "anna", "--password-stdin")
+	anna, status := signIn(t, url, "anna", "battery staple")
+	if status != http.StatusOK {
+		t.Fatalf("sign-in: %d", status)
+	}
+	session := func() int {
+		resp, err := anna.Get(url + "/api/v1/session")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	if got := session(); got != http.StatusOK {
+		t.Fatalf("session: %d", got)
+	}
+	s.ok("", "user", "disable", "anna")
+	waitFor(t, "the session to end", func() bool { return session() == http.StatusUnauthorized })
 }
 
 func TestServeDemo(t *testing.T) {
