@@ -1,0 +1,76 @@
+package faults_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"belfry/bench/report"
+	"belfry/bench/server"
+	"belfry/internal/testpg"
+)
+
+// TestKillWhilePublishing crashes the server again and again in the middle of publishing.
+func TestKillWhilePublishing(t *testing.T) {
+	t.Run("PostgreSQL", func(t *testing.T) { killWhilePublishing(t, "PostgreSQL", testpg.NewCluster(t).DSN()) })
+	t.Run("SQLite", func(t *testing.T) { killWhilePublishing(t, "SQLite", server.SQLite(t)) })
+}
+
+func killWhilePublishing(t *testing.T, kind, database string) {
+	node := server.New(t, database)
+	names, key := people(node)
+	node.MustStart()
+	l := &load{ledger: newLedger(), t: t, seed: *seed, rate: *rate, people: names, callers: []*server.Caller{node.ByKey(key)}}
+	l.read(node)
+	dice := rand.New(rand.NewPCG(*seed, 0))
+	began := time.Now()
+	l.publish()
+	var away []time.Duration
+	for i := range *kills {
+		l.awaitAcks(100)
+		up := 300*time.Millisecond + time.Duration(dice.Int64N(int64(time.Second)))
+		time.Sleep(up) // when the blow falls must not depend on what the server does
+		l.down.Store(true)
+		dead := time.Now()
+		node.Kill()
+		if err := node.Start(); err != nil {
+			t.Fatal(err)
+		}
+		l.awaitAcks(1)
+		l.down.Store(false)
+		away = append(away, time.Since(dead))
+		l.awaitStreams((i + 2) * len(l.readers)) // so that the next blow hits them all
+	}
+	took := time.Since(began)
+	b := l.finish()
+	l.report("kill -9 on "+kind, b, took, away)
+	if b.faults() > 0 || b.unknown > 0 {
+		t.Errorf("the ledger does not balance: %v", b)
+	}
+	for _, reader := range l.readers {
+		if reader.Resets > 0 || reader.Connections <= *kills {
+			t.Errorf("a reader came back %d times and got %d resets", reader.Connections-1, reader.Resets)
+		}
+	}
+}
+
+// report writes the ledger down.
+func (l *load) report(title string, b balance, took time.Duration, away []time.Duration) {
+	var down time.Duration
+	for _, d := range away {
+		down += d
+	}
+	slices.Sort(away)
+	up := took - down
+	text := fmt.Sprintf("%s: seed %d, %d faults in %.1f s, %d publishers, %d readers\n", title, l.seed, len(away), took.Seconds(), publishers, len(l.readers))
+	text += fmt.Sprintf("  publishes    %d acked, %d refused, %d unknown; %d requests repeated (%d after 503), %d acks told again\n", b.acked, b.refused, b.unknown, l.retries, l.busy, b.replayed)
+	text += fmt.Sprintf("  rate         %.0f/s while up, target %d/s; due while all publishers were busy: %d\n", float64(b.acked)/up.Seconds(), l.rate, l.late.Load())
+	text += fmt.Sprintf("  delivered    %d after dropping %d repeated ids\n", b.delivered, b.repeats)
+	text += fmt.Sprintf("  lost %d, out of order %d, duplicates %d, phantoms %d, foreign %d, misplaced %d\n", b.lost, b.disordered, b.duplicates, b.phantoms, b.foreign, b.misplaced)
+	if len(away) > 0 {
+		text += fmt.Sprintf("  first ack after a fault: median %d ms, longest %d ms\n", away[len(away)/2].Milliseconds(), away[len(away)-1].Milliseconds())
+	}
+	report.Write(l.t, "faults", text)
+}
