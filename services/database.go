@@ -156,8 +156,8 @@ func (d *Database) Ping(ctx context.Context) error { return d.SQL().PingContext(
 // Close gives the connections back, and the file.
 func (d *Database) Close() error {
 	var first error
-	for _, db := range []*gorm.DB{d.Read, d.Write} {
-		if db == nil || (db == d.Read && d.Read == d.Write) {
+	for i, db := range []*gorm.DB{d.Read, d.Write} {
+		if db == nil || (i > 0 && d.Read == d.Write) { // on PostgreSQL one pool does both
 			continue
 		}
 		pool, err := db.DB()
