@@ -98,6 +98,14 @@ func openSQLite(ctx context.Context, path string) (*Database, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Made here, because SQLite itself would let others read what it makes.
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, closeAfter(hold, err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, closeAfter(hold, err)
+	}
 	open := func(conns int, extra string) (*gorm.DB, error) {
 		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() +
 			"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra

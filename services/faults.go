@@ -47,4 +47,10 @@ func IsPassing(err error) bool {
 	return ok || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed")
 }
 
-func isDuplicate(err error) bool { return errors.Is(err, gorm.ErrDuplicatedKey) }
+// isDuplicate reports whether a unique index refused a row. GORM translates the fault for its own
+// statements; from rows that are read after a raw one PostgreSQL's comes as it is.
+func isDuplicate(err error) bool {
+	const uniqueViolation = "23505"
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return errors.Is(err, gorm.ErrDuplicatedKey) || (ok && e.Code == uniqueViolation)
+}

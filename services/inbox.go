@@ -105,6 +105,9 @@ func (d *Database) snapshot(ctx context.Context, fn func(tx *gorm.DB) error) err
 
 // List gives a page of the user's notices, newest first.
 func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page Page, err error) {
+	if l.State == "" {
+		l.State = "inbox"
+	}
 	q := inboxQuery{where: inboxStates[l.State], before: l.Before, limit: l.Limit + 1}
 	if l.Category != "" {
 		q.where, q.args = q.where+" AND e.topic = ?", append(q.args, l.Category)
