@@ -89,15 +89,17 @@ async function walk(page: Page, server: Server, look: (state: string) => Promise
   await look('ended')
 }
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  for (const locale of ['en-GB', 'zh-CN']) {
-    test(`no page has an axe violation: ${colorScheme}, ${locale}`, async ({ browser, server }) => {
-      test.slow()
-      await fill(server)
-      const page = await visit(browser, server, { colorScheme, locale, reducedMotion: 'reduce' })
-      await walk(page, server, () => expectAccessible(page))
-    })
-  }
+// Each theme in one language: what axe looks for does not hang on their combination.
+for (const [colorScheme, locale] of [
+  ['light', 'en-GB'],
+  ['dark', 'zh-CN'],
+] as const) {
+  test(`no page has an axe violation: ${colorScheme}, ${locale}`, async ({ browser, server }) => {
+    test.slow()
+    await fill(server)
+    const page = await visit(browser, server, { colorScheme, locale, reducedMotion: 'reduce' })
+    await walk(page, server, () => expectAccessible(page))
+  })
 }
 
 test('nothing is cut off or scrolls sideways at phone width', async ({ browser, server }) => {

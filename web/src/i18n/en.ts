@@ -10,6 +10,7 @@ export const en = {
     retry: 'Try again',
     undo: 'Undo',
     dismiss: 'Dismiss',
+    overlays: 'Menus and dialogs',
   },
   nav: {
     inbox: 'Inbox',

@@ -12,6 +12,7 @@ export const zhCN: Messages = {
     retry: '重试',
     undo: '撤销',
     dismiss: '知道了',
+    overlays: '菜单和对话框',
   },
   nav: {
     inbox: '收件箱',
