@@ -22,6 +22,8 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 		Description: text, Security: security, DefaultStatus: http.StatusOK,
 		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		Middlewares: huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)},
+		// The body is read and bounded by ours, before huma sees it.
+		MaxBodyBytes: -1, BodyReadTimeout: -1,
 	}
 	if len(statuses) > 0 {
 		op.DefaultStatus = statuses[0]
@@ -29,7 +31,13 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 	if method != http.MethodGet {
 		op.Middlewares = append(op.Middlewares, middleware.Body(s.Log))
 	}
-	huma.Register(api, op, handler)
+	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, middleware.Refusal(ctx, s.Log, err)
+		}
+		return out, nil
+	})
 }
 
 // operationID makes "get-sessions-id" of GET /api/v1/sessions/{id}.

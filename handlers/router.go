@@ -77,7 +77,6 @@ func (s *Server) refuse(c *gin.Context, err error) { middleware.Refuse(c, s.Log,
 func (s *Server) cookies() middleware.Cookies { return middleware.Cookies{Secure: s.Secure} }
 
 func (s *Server) describe() huma.Config {
-	middleware.HumaProblems(s.Log)
 	config := huma.DefaultConfig("Belfry", s.Version)
 	config.OpenAPIPath = "/api/openapi"
 	config.DocsPath, config.SchemasPath = "", ""

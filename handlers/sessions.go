@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"belfry/middleware"
 	"belfry/models"
 	"belfry/services"
@@ -67,23 +69,24 @@ func (s *Server) getSession(ctx context.Context, _ *empty) (*answer[services.Ses
 }
 
 type checkOutput struct {
-	Status int
-	User   string `header:"X-Belfry-User"`
-	State  string `header:"X-Belfry-State"`
+	User string `header:"X-Belfry-User"`
 }
 
-// checkSession answers a proxy that asks whether to let a request through. Its refusal has no body,
-// for proxies throw it away.
+// checkSession answers a proxy that asks whether to let a request through: the status is for the proxy,
+// the state for whoever wants to tell a lock from a missing sign-in.
 func (s *Server) checkSession(ctx context.Context, _ *empty) (*checkOutput, error) {
 	live := middleware.PrincipalOf(ctx).Live
-	switch {
-	case live == nil:
-		return &checkOutput{Status: http.StatusUnauthorized, State: "none"}, nil
-	case live.Verdict.State != models.SessionActive:
-		return &checkOutput{Status: http.StatusUnauthorized, State: string(live.Verdict.State)}, nil
+	if live != nil && live.Verdict.State == models.SessionActive {
+		return &checkOutput{User: live.User.Username}, nil
 	}
-	return &checkOutput{Status: http.StatusNoContent, User: live.User.Username}, nil
+	state := "none"
+	if live != nil {
+		state = string(live.Verdict.State)
+	}
+	return nil, huma.ErrorWithHeaders(errNotActive, http.Header{"X-Belfry-State": {state}})
 }
+
+var errNotActive = models.Errorf(models.CodeUnauthenticated, "There is no active session.")
 
 func (s *Server) touchSession(ctx context.Context, _ *empty) (*answer[services.SessionView], error) {
 	live, err := s.Sessions.Touch(ctx, middleware.PrincipalOf(ctx).Live, true)

@@ -112,27 +112,28 @@ func writeProblem(c *gin.Context, p *Problem) {
 	c.Data(p.Status, problemType, body)
 }
 
-// HumaProblems makes huma speak of every refusal as a Problem. Huma's own model repeats the rejected
-// value, and a rejected value may be a password.
-func HumaProblems(log *slog.Logger) {
-	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
-		return humaProblem(status, detail, errs)
+// init makes huma speak of every refusal as a Problem: it keeps the making of errors in a variable of
+// its own. Its model repeats the rejected value, and a rejected value may be a password.
+func init() {
+	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError { return humaProblem(status, errs) }
+}
+
+// Refusal turns what a handler failed with into what huma answers, with the headers that came with it.
+func Refusal(ctx context.Context, log *slog.Logger, err error) error {
+	p := problemOf(err)
+	logged(ctx, log, p, err)
+	header := http.Header{}
+	if with, ok := errors.AsType[huma.HeadersError](err); ok {
+		header = with.GetHeaders()
 	}
-	huma.NewErrorWithContext = func(ctx huma.Context, status int, detail string, errs ...error) huma.StatusError {
-		if status == http.StatusInternalServerError && len(errs) == 1 {
-			p := problemOf(errs[0])
-			logged(ctx.Context(), log, p, errs[0])
-			if p.retryAfter > 0 {
-				ctx.SetHeader("Retry-After", strconv.Itoa(p.retryAfter))
-			}
-			return p
-		}
-		return humaProblem(status, detail, errs)
+	if p.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
+	return huma.ErrorWithHeaders(p, header)
 }
 
 // humaProblem translates what huma itself found wrong with the input.
-func humaProblem(status int, _ string, errs []error) *Problem {
+func humaProblem(status int, errs []error) *Problem {
 	e := &models.Error{Code: models.CodeInvalid, Detail: "The input is not valid."}
 	switch status {
 	case http.StatusBadRequest:
