@@ -1,0 +1,227 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"github.com/gin-gonic/gin"
+
+	"belfry/handlers"
+	"belfry/internal/testpg"
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+	"belfry/services/announce"
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+// password is everybody's.
+const password = "correct horse battery staple"
+
+// cheapHash is that of password, with parameters that cost next to nothing: a hash names its own, so
+// the real code verifies it.
+var cheapHash = sync.OnceValue(func() string {
+	hash, err := argon2id.CreateHash(password, &argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	if err != nil {
+		panic(err)
+	}
+	return hash
+})
+
+// settings are those of one server; long enough that nothing expires by itself.
+type settings struct {
+	limits    models.SessionLimits
+	streams   services.StreamSettings
+	ticketTTL time.Duration
+	rate      services.Rate
+	secure    bool
+	origins   middleware.Origins
+}
+
+func defaults() settings {
+	return settings{
+		limits:    models.SessionLimits{Idle: 15 * time.Minute, Max: 12 * time.Hour, Warning: time.Minute},
+		streams:   services.StreamSettings{Heartbeat: 15 * time.Second, PerUser: 32, Drain: time.Second},
+		ticketTTL: time.Minute,
+		rate:      services.Rate{Count: 1000, Per: time.Minute},
+		origins:   middleware.Origins{"https://app.example", "http://localhost:5173"},
+	}
+}
+
+// site is the whole server on a database of its own.
+type site struct {
+	*testing.T
+	settings settings
+	db       *services.Database
+	journal  *journal.Journal
+	server   *handlers.Server
+	engine   *gin.Engine
+	url      string
+	http     *http.Client
+	log      *logBuffer
+}
+
+// logBuffer keeps what the server logs.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// onEach runs a test on both databases. change, where it is not nil, alters the settings.
+func onEach(t *testing.T, change func(*settings), test func(*site)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(newSite(t, sqliteAddress(t), change))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(newSite(t, testpg.Database(t), change))
+	})
+}
+
+func sqliteAddress(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "belfry.db")
+	if err := os.WriteFile(file, emptySQLite, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return "sqlite:" + file
+}
+
+// newSite wires a server as the command does, and stops it in the same order.
+func newSite(t *testing.T, address string, change func(*settings)) *site {
+	t.Helper()
+	s := &site{T: t, settings: defaults(), log: &logBuffer{}}
+	if change != nil {
+		change(&s.settings)
+	}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	if s.db, err = services.OpenDatabase(t.Context(), address); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.db.Close() })
+	background, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	local := announce.NewLocal()
+	announcer, hints := journal.Announcer(local), local.Hints()
+	if s.db.Dialect == services.Postgres {
+		remote := announce.NewPostgres(address, log)
+		announcer, hints = remote, remote.Hints()
+		running.Go(func() { remote.Run(background) })
+	}
+	if s.journal, err = journal.Open(t.Context(), s.db.Read, s.db.Write, announcer, log); err != nil {
+		t.Fatal(err)
+	}
+	s.wire(log)
+	running.Go(func() { s.server.Streams.Follow(background, hints) })
+	s.serve()
+	t.Cleanup(func() {
+		s.server.Streams.CloseAll()
+		s.journal.Close()
+		cancel()
+		running.Wait()
+	})
+	return s
+}
+
+func (s *site) wire(log *slog.Logger) {
+	set := &s.settings
+	hasher := services.NewHasher()
+	tokens, err := services.NewTokens(s.Context(), s.db, bytes.Repeat([]byte("k"), services.MinSecret), set.limits.Max, set.ticketTTL)
+	if err != nil {
+		s.Fatal(err)
+	}
+	sessions := services.NewSessions(s.db, s.journal, hasher, tokens, services.NewThrottle(set.rate, time.Now), set.limits, log)
+	notices := services.NewNotices(s.db, s.journal)
+	s.server = &handlers.Server{
+		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal),
+		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
+		Streams: services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor()), sessions, notices, set.streams, log),
+		Health:  &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, Version: "test",
+	}
+}
+
+func (s *site) serve() {
+	s.Helper()
+	router, err := s.server.Router()
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.engine = router.(*gin.Engine)
+	listener := httptest.NewServer(router)
+	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	s.url = listener.URL
+	s.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.Cleanup(func() {
+		s.server.Streams.CloseAll()
+		transport.CloseIdleConnections()
+		listener.CloseClientConnections()
+		listener.Close()
+	})
+}
+
+// exec changes rows behind the server's back, to make time pass without waiting for it.
+func (s *site) exec(statement string, args ...any) {
+	s.Helper()
+	if err := s.db.Write.WithContext(s.Context()).Exec(statement, args...).Error; err != nil {
+		s.Fatal(err)
+	}
+}
+
+// number reads one integer.
+func (s *site) number(query string, args ...any) (n int64) {
+	s.Helper()
+	if err := s.db.Write.WithContext(s.Context()).Raw(query, args...).Scan(&n).Error; err != nil {
+		s.Fatal(err)
+	}
+	return n
+}
+
+// addUser makes a person whose password is [password].
+func (s *site) addUser(name string, role models.Role) {
+	s.Helper()
+	s.exec(`INSERT INTO users (username, display_name, role, password_hash, created_at, joined_offset) SELECT ?, ?, ?, ?, 0, head FROM log_head`,
+		name, "The "+name, role, cheapHash())
+}
+
+// addKey makes a key with these scopes and gives its secret.
+func (s *site) addKey(scopes ...models.Scope) string {
+	s.Helper()
+	_, secret, err := s.server.Keys.Create(s.Context(), "key "+strconv.FormatInt(time.Now().UnixNano(), 36), scopes, nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return secret
+}
+
+// age makes a session's last activity, or its beginning, that much older.
+func (s *site) age(column, session string, by time.Duration) {
+	s.Helper()
+	s.exec("UPDATE sessions SET "+column+" = "+column+" - ? WHERE id = ?", by.Milliseconds(), session)
+}
