@@ -1,0 +1,327 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what has to happen; only a failure takes it.
+const patience = 20 * time.Second
+
+const (
+	classA hub.Class = 1 << iota
+	classB
+	classAll = classA | classB
+)
+
+func frame(offset int64) *hub.Frame {
+	return &hub.Frame{Offset: offset, Class: classA, Bytes: fmt.Appendf(nil, "%d ", offset), Unnamed: fmt.Appendf(nil, "u%d ", offset)}
+}
+
+func grants(audiences ...string) (list []journal.Grant) {
+	for _, a := range audiences {
+		list = append(list, journal.Grant{Audience: a})
+	}
+	return list
+}
+
+// join adds a live connection that has everything up to pos.
+func join(t *testing.T, h *hub.Hub, pos int64, wants hub.Class, may ...journal.Grant) *hub.Conn {
+	t.Helper()
+	c := hub.NewConn(pos, []string{"session:s", "user:1"}, wants, false)
+	h.Add(c)
+	settle(t, h, c, may...)
+	return c
+}
+
+func settle(t *testing.T, h *hub.Hub, c *hub.Conn, may ...journal.Grant) {
+	t.Helper()
+	if !h.Settle(c, c.Turn(), may, false) {
+		t.Fatal("not settled")
+	}
+	if !h.GoLive(c, func(int64, int64, []journal.Grant) ([]hub.Frame, bool) { return nil, true }) {
+		t.Fatal("not live")
+	}
+}
+
+// taken is what waits for the connection now.
+func taken(c *hub.Conn) string {
+	frames, _, _ := c.Next(context.Background(), 0)
+	var b strings.Builder
+	for _, f := range frames {
+		b.Write(f)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func expect(t *testing.T, c *hub.Conn, want string) {
+	t.Helper()
+	if got := taken(c); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestDeliverGoesToTheAudienceOnce(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	one := join(t, h, 0, classAll, journal.Grant{Audience: "user:1"}, journal.Grant{Audience: "group:5", After: 3}, journal.Grant{Audience: "everyone", After: 2})
+	other := join(t, h, 0, classAll, grants("user:2")...)
+	narrow := join(t, h, 0, classB, grants("user:1")...)
+	for offset, audiences := range [][]string{{"user:1"}, {"everyone"}, {"group:5"}, {"group:5"}, {"user:1", "group:5", "everyone"}, {"user:2", "everyone"}, {"nobody"}} {
+		h.Deliver(int64(offset)+1, audiences, frame(int64(offset)+1))
+	}
+	h.Deliver(8, []string{"user:1"}, nil) // no event, only a place in the log
+	expect(t, one, "1 4 5 6")
+	expect(t, other, "6")
+	expect(t, narrow, "")
+	if h.Offset() != 8 {
+		t.Errorf("offset %d", h.Offset())
+	}
+}
+
+func TestUnnamed(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := hub.NewConn(0, []string{"user:1"}, classAll, true)
+	h.Add(c)
+	settle(t, h, c, grants("user:1")...)
+	h.Deliver(1, []string{"user:1"}, frame(1))
+	h.Deliver(2, []string{"user:1"}, &hub.Frame{Offset: 2, Class: classB, Bytes: []byte("2")})
+	expect(t, c, "u1 2")
+}
+
+func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := hub.NewConn(0, []string{"user:1"}, classAll, false)
+	h.Add(c)
+	h.Deliver(1, []string{"user:1"}, frame(1))
+	c.Signal([]byte("signal"))
+	expect(t, c, "signal")
+	if !h.Settle(c, c.Turn(), grants("user:1"), false) {
+		t.Fatal("not settled")
+	}
+	h.Deliver(2, []string{"user:1"}, frame(2))
+	if _, replay, _ := c.Next(t.Context(), 0); !replay {
+		t.Error("a settled connection is not told to read from the log")
+	}
+	if h.GoLive(c, func(after, upTo int64, _ []journal.Grant) ([]hub.Frame, bool) { return nil, false }) {
+		t.Error("live, though memory does not reach back")
+	}
+	if !c.Advance([]hub.Frame{*frame(1)}, 1) {
+		t.Error("a replaying connection did not take its replay")
+	}
+	live := h.GoLive(c, func(after, upTo int64, may []journal.Grant) ([]hub.Frame, bool) {
+		if after != 1 || upTo != 2 || len(may) != 1 {
+			t.Errorf("asked for %d to %d for %v", after, upTo, may)
+		}
+		return []hub.Frame{*frame(2)}, true
+	})
+	if !live {
+		t.Error("not live")
+	}
+	h.Deliver(3, []string{"user:1"}, frame(3))
+	expect(t, c, "1 2 3")
+}
+
+func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := join(t, h, 0, classAll, grants("user:1")...)
+	h.Deliver(1, []string{"user:1"}, frame(1))
+	expect(t, c, "1")
+	h.Deliver(2, []string{"user:1"}, frame(2))
+	h.Deliver(3, []string{"user:1"}, frame(3))
+	c.Signal([]byte("ping "))
+	c.Hold([]byte("locked "))
+	h.Deliver(4, []string{"user:1"}, frame(4))
+	c.Signal([]byte("late"))
+	expect(t, c, "ping locked late")
+	if pos, _ := c.Position(); pos != 1 {
+		t.Errorf("position %d while 2 and 3 are withheld", pos)
+	}
+	if c.Advance([]hub.Frame{*frame(2)}, 2) {
+		t.Error("a held connection took a replay")
+	}
+	c.Release([]byte("active "))
+	frames, replay, over := c.Next(t.Context(), 0)
+	if len(frames) != 1 || string(frames[0]) != "active " || !replay || over {
+		t.Errorf("after release: %q, replay %v, over %v", frames, replay, over)
+	}
+	h.GoLive(c, func(after, upTo int64, _ []journal.Grant) ([]hub.Frame, bool) {
+		if after != 1 || upTo != 4 {
+			t.Errorf("replay of %d to %d", after, upTo)
+		}
+		return []hub.Frame{*frame(2), *frame(3), *frame(4)}, true
+	})
+	h.Deliver(5, []string{"user:1"}, frame(5))
+	expect(t, c, "2 3 4 5")
+}
+
+func TestEndSaysItsLastWordAlone(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := join(t, h, 0, classAll, grants("user:1")...)
+	h.Deliver(1, []string{"user:1"}, frame(1))
+	c.End([]byte("ended"))
+	c.Signal([]byte("late"))
+	c.Hold([]byte("late"))
+	c.Release([]byte("late"))
+	c.End([]byte("again"))
+	h.Deliver(2, []string{"user:1"}, frame(2))
+	frames, replay, over := c.Next(t.Context(), patience)
+	if len(frames) != 1 || string(frames[0]) != "ended" || replay || !over || c.Cause() != hub.CauseEnded {
+		t.Errorf("%q, replay %v, over %v, cause %q", frames, replay, over, c.Cause())
+	}
+	if c.Advance([]hub.Frame{*frame(1)}, 1) {
+		t.Error("a closed connection took a replay")
+	}
+	h.Remove(c)
+	if h.Streams() != 0 || len(h.All()) != 0 || len(h.Of("user:1")) != 0 || len(h.Of("session:s")) != 0 {
+		t.Error("a removed connection is still found")
+	}
+}
+
+func TestSlowReaderIsCutAndNobodyWaits(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	slow, quick := join(t, h, 0, classAll, grants("user:1")...), join(t, h, 0, classAll, grants("user:1")...)
+	f := hub.Frame{Class: classA, Bytes: make([]byte, 64<<10)}
+	for offset := int64(1); offset <= 100; offset++ {
+		f.Offset = offset
+		took := h.Deliver(offset, []string{"user:1"}, &f)
+		if frames, _, over := quick.Next(t.Context(), 0); len(frames) != 1 || over {
+			t.Fatalf("offset %d: the quick reader got %d frames, over %v", offset, len(frames), over)
+		}
+		if offset == 1 && took != 2 || offset == 100 && took != 1 {
+			t.Errorf("offset %d: %d took it", offset, took)
+		}
+	}
+	frames, _, over := slow.Next(t.Context(), patience)
+	if len(frames) != 0 || !over || slow.Cause() != hub.CauseOverflow {
+		t.Errorf("the slow reader: %d frames, over %v, cause %q", len(frames), over, slow.Cause())
+	}
+	if quick.Cause() != "" {
+		t.Errorf("the quick reader was closed: %q", quick.Cause())
+	}
+}
+
+func TestSettleRefusesWhatIsStale(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(h *hub.Hub, c *hub.Conn){
+		"hold":    func(_ *hub.Hub, c *hub.Conn) { c.Hold([]byte("locked")) },
+		"release": func(_ *hub.Hub, c *hub.Conn) { c.Release([]byte("active")) },
+		"grant":   func(h *hub.Hub, _ *hub.Conn) { h.Grant("user:1", journal.Grant{Audience: "group:5"}) },
+		"revoke":  func(h *hub.Hub, _ *hub.Conn) { h.Revoke("user:1", "group:5") },
+	} {
+		h := hub.New(0)
+		c := hub.NewConn(0, []string{"user:1"}, classAll, false)
+		h.Add(c)
+		turn := c.Turn()
+		change(h, c)
+		if h.Settle(c, turn, grants("user:1"), false) {
+			t.Errorf("%s: settled on what was read before", name)
+		}
+		if !h.Settle(c, c.Turn(), grants("user:1"), true) {
+			t.Errorf("%s: not settled on what was read after", name)
+		}
+		if _, replay, _ := c.Next(t.Context(), 0); name == "grant" && replay {
+			t.Error("a connection settled as held reads from the log")
+		}
+	}
+}
+
+func TestGrantAndRevoke(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := join(t, h, 0, classAll, grants("user:1")...)
+	other := hub.NewConn(0, []string{"user:2"}, classAll, false)
+	h.Add(other)
+	settle(t, h, other, grants("user:2")...)
+	group := []string{"group:5"}
+
+	h.Deliver(1, group, frame(1))
+	h.Grant("user:1", journal.Grant{Audience: "group:5", After: 2})
+	h.Deliver(2, group, frame(2))
+	h.Deliver(3, group, frame(3))
+	h.Grant("user:1", journal.Grant{Audience: "group:5", After: 4}) // joined anew, later
+	h.Deliver(4, group, frame(4))
+	h.Deliver(5, group, frame(5))
+	h.Revoke("user:1", "group:5")
+	h.Deliver(6, group, frame(6))
+	h.Deliver(7, []string{"user:1"}, frame(7))
+	expect(t, c, "3 5 7")
+	expect(t, other, "")
+	if _, may := c.Position(); !slices.Equal(may, grants("user:1")) {
+		t.Errorf("grants %v", may)
+	}
+	h.Grant("user:1", journal.Grant{Audience: "group:5"})
+	h.Remove(c)
+	if len(h.Of("group:5")) != 0 {
+		t.Error("a removed connection is found by what it was granted")
+	}
+}
+
+func TestFindByControlAudience(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	session := join(t, h, 0, classAll, grants("user:1")...)
+	ticket := hub.NewConn(0, []string{"user:1", "key:3"}, classAll, false)
+	h.Add(ticket)
+	settle(t, h, ticket, grants("user:1")...)
+	if session.Without("session:") || !ticket.Without("session:") {
+		t.Error("which of the two has a session?")
+	}
+	if got := h.Of("key:3"); len(got) != 1 || got[0] != ticket {
+		t.Errorf("of the key: %v", got)
+	}
+	if len(h.Of("user:1")) != 2 || h.Streams() != 2 || len(h.All()) != 2 {
+		t.Error("both are the user's")
+	}
+}
+
+func TestReset(t *testing.T) {
+	t.Parallel()
+	h := hub.New(100)
+	c := join(t, h, 100, classAll, grants("user:1")...)
+	h.Reset(3)
+	fresh := join(t, h, 3, classAll, grants("user:1")...)
+	h.Deliver(4, []string{"user:1"}, frame(4))
+	expect(t, c, "") // its positions are void; who resets ends it
+	expect(t, fresh, "4")
+}
+
+func TestNextWaitsNoLongerThanItIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(0)
+		c := join(t, h, 0, classAll, grants("user:1")...)
+		began := time.Now()
+		if frames, replay, over := c.Next(t.Context(), 15*time.Second); len(frames) != 0 || replay || over || time.Since(began) != 15*time.Second {
+			t.Errorf("%v, %v, %v after %v", frames, replay, over, time.Since(began))
+		}
+		time.AfterFunc(5*time.Second, func() { h.Deliver(1, []string{"user:1"}, frame(1)) })
+		began = time.Now()
+		if frames, _, _ := c.Next(t.Context(), 15*time.Second); len(frames) != 1 || time.Since(began) != 5*time.Second {
+			t.Errorf("%q after %v", frames, time.Since(began))
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began = time.Now()
+		if _, _, over := c.Next(gone, 15*time.Second); !over || time.Since(began) != time.Second {
+			t.Errorf("the client left: over %v after %v", over, time.Since(began))
+		}
+	})
+}
