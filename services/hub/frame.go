@@ -17,11 +17,11 @@ type Event struct {
 // Encode writes the block, blank line included. Every line end in the data (CRLF, CR or LF) begins a
 // new data line, for a reader takes each of them as one; ID and Name must not hold any, and a line end in
 // them is dropped together with what follows, so that no input can forge a field.
+//
+// The ID comes last: some clients take it to heart as soon as its line is there, and if the connection
+// broke off in data behind it, they would never ask for this event again.
 func (e Event) Encode() []byte {
 	b := make([]byte, 0, len(e.Data)+len(e.ID)+len(e.Name)+48)
-	if e.ID != "" {
-		b = append(append(append(b, "id: "...), oneLine(e.ID)...), '\n')
-	}
 	if e.Name != "" {
 		b = append(append(append(b, "event: "...), oneLine(e.Name)...), '\n')
 	}
@@ -41,6 +41,9 @@ func (e Event) Encode() []byte {
 		rest = rest[end+1:]
 	}
 	b = append(append(append(b, "data: "...), rest...), '\n')
+	if e.ID != "" {
+		b = append(append(append(b, "id: "...), oneLine(e.ID)...), '\n')
+	}
 	return append(b, '\n')
 }
 

@@ -16,7 +16,7 @@ func TestEncode(t *testing.T) {
 		event hub.Event
 		want  string
 	}{
-		{"all fields", hub.Event{ID: "e-1", Name: "notice", Retry: 1500 * time.Millisecond, Data: []byte("{}")}, "id: e-1\nevent: notice\nretry: 1500\ndata: {}\n\n"},
+		{"all fields", hub.Event{ID: "e-1", Name: "notice", Retry: 1500 * time.Millisecond, Data: []byte("{}")}, "event: notice\nretry: 1500\ndata: {}\nid: e-1\n\n"},
 		{"data alone", hub.Event{Data: []byte("x")}, "data: x\n\n"},
 		{"no data is still an event", hub.Event{Name: "ping"}, "event: ping\ndata: \n\n"},
 		{"LF", hub.Event{Data: []byte("a\nb")}, "data: a\ndata: b\n\n"},
@@ -32,8 +32,8 @@ func TestEncode(t *testing.T) {
 		{"a byte order mark", hub.Event{Data: []byte("\ufeffa")}, "data: \ufeffa\n\n"},
 		{"line separators of Unicode are no line ends", hub.Event{Data: []byte("a\u2028b\u2029c\u0085d\vе\f")}, "data: a\u2028b\u2029c\u0085d\vе\f\n\n"},
 		{"NUL in data", hub.Event{Data: []byte("a\x00b")}, "data: a\x00b\n\n"},
-		{"NUL in the id", hub.Event{ID: "e-1\x00e-9", Data: []byte("x")}, "id: e-1\ndata: x\n\n"},
-		{"a line end in the id", hub.Event{ID: "e-1\ndata: forged", Data: []byte("x")}, "id: e-1\ndata: x\n\n"},
+		{"NUL in the id", hub.Event{ID: "e-1\x00e-9", Data: []byte("x")}, "data: x\nid: e-1\n\n"},
+		{"a line end in the id", hub.Event{ID: "e-1\ndata: forged", Data: []byte("x")}, "data: x\nid: e-1\n\n"},
 		{"a line end in the name", hub.Event{Name: "lock\r\rdata: forged", Data: []byte("x")}, "event: lock\ndata: x\n\n"},
 		{"less than a millisecond of retry", hub.Event{Retry: time.Millisecond, Data: []byte("x")}, "retry: 1\ndata: x\n\n"},
 	} {
