@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -105,7 +106,7 @@ func (n *Node) LogTail() string {
 func (n *Node) Start() error {
 	cmd := exec.CommandContext(context.Background(), n.binary, "serve")
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = n.settings, n.dir, n.log, n.log
-	process, err := start(cmd)
+	process, err := Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,7 @@ func (n *Node) Run(stdin string, args ...string) (stdout, stderr string, exitCod
 	cmd := exec.CommandContext(n.t.Context(), n.binary, args...)
 	var out, said bytes.Buffer
 	cmd.Env, cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = n.settings, n.dir, strings.NewReader(stdin), &out, &said
-	process, err := start(cmd)
+	process, err := Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -16,9 +16,9 @@ type Process struct {
 	exited chan struct{} // closed when the process has ended
 }
 
-// start runs a command that ends when the tests do, in whatever way they do.
-func start(cmd *exec.Cmd) (*Process, error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+// Start runs a command, which gets the signal when the tests end, in whatever way they do.
+func Start(cmd *exec.Cmd, death syscall.Signal) (*Process, error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: death}
 	p := &Process{cmd: cmd, exited: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
