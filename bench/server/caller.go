@@ -29,9 +29,7 @@ type Answer struct {
 }
 
 // ByKey calls the node with an API key, over as many connections as are needed at once.
-func (n *Node) ByKey(secret string) *Caller {
-	return &Caller{Base: n.Base, Key: secret, client: newClient()}
-}
+func (n *Node) ByKey(secret string) *Caller { return (&Caller{Key: secret}).At(n) }
 
 // Login signs a person in.
 func (n *Node) Login(t testing.TB, name string) *Caller {
