@@ -170,6 +170,24 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 	expect(t, c, "2 3 4 5")
 }
 
+// TestHoldReachesWhatASlowReaderHasNotTaken: little is taken at once, so that the rest can be withheld.
+func TestHoldReachesWhatASlowReaderHasNotTaken(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0)
+	c := join(t, h, 0, classAll, grants("user:1")...)
+	for offset := range int64(4) {
+		h.Deliver(offset+1, []string{"user:1"}, &hub.Frame{Offset: offset + 1, Class: classA, Bytes: make([]byte, 30<<10)})
+	}
+	if frames, _, _ := c.Next(t.Context(), 0); len(frames) != 2 {
+		t.Fatalf("%d frames of 30 KiB at once", len(frames))
+	}
+	c.Hold([]byte("locked"))
+	expect(t, c, "locked")
+	if pos, _ := c.Position(); pos != 2 {
+		t.Errorf("position %d after 2 of 4 were taken", pos)
+	}
+}
+
 func TestEndSaysItsLastWordAlone(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0)
