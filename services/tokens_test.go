@@ -1,0 +1,174 @@
+package services
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"belfry/models"
+)
+
+var testKey = bytes.Repeat([]byte("k"), MinSecret)
+
+func newTokens(t *testing.T, key []byte) *Tokens {
+	t.Helper()
+	return got(NewTokens(t.Context(), nil, key, time.Hour, time.Minute))(t)
+}
+
+// forge signs claims with any method, header and key.
+func forge(t *testing.T, method jwt.SigningMethod, key any, header map[string]any, c claims) string {
+	t.Helper()
+	token := jwt.NewWithClaims(method, c)
+	for name, value := range header {
+		token.Header[name] = value
+	}
+	return got(token.SignedString(key))(t)
+}
+
+func ticketClaims() claims {
+	return claims{Session: "s", ExpMS: time.Now().Add(time.Hour).UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
+		Issuer: issuer, Audience: jwt.ClaimStrings{ticketAudience}, ID: "id", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour))}}
+}
+
+func TestForgedTicketsAreRefused(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testKey)
+	header := map[string]any{"typ": ticketType, "kid": tokens.kid}
+	genuine := forge(t, jwt.SigningMethodHS256, testKey, header, ticketClaims())
+	if ticket, ok := tokens.ParseTicket(genuine); !ok || ticket.SessionID != "s" {
+		t.Fatal("the tests' own ticket is not taken, so a refusal of its changes would prove nothing")
+	}
+	rsaKey := got(rsa.GenerateKey(rand.Reader, 2048))(t)
+	with := func(change func(c *claims)) claims { c := ticketClaims(); change(&c); return c }
+	parts := strings.Split(genuine, ".")
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"` + ticketType + `","kid":"` + tokens.kid + `"}`))
+	for name, raw := range map[string]string{
+		"alg none":              forge(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, header, ticketClaims()),
+		"alg none, signed":      none + "." + parts[1] + "." + parts[2],
+		"alg none, unsigned":    none + "." + parts[1] + ".",
+		"alg RS256":             forge(t, jwt.SigningMethodRS256, rsaKey, header, ticketClaims()),
+		"alg HS384":             forge(t, jwt.SigningMethodHS384, testKey, header, ticketClaims()),
+		"alg HS512":             forge(t, jwt.SigningMethodHS512, testKey, header, ticketClaims()),
+		"another key":           forge(t, jwt.SigningMethodHS256, bytes.Repeat([]byte("x"), MinSecret), header, ticketClaims()),
+		"an empty key":          forge(t, jwt.SigningMethodHS256, []byte{}, header, ticketClaims()),
+		"another kid":           forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": ticketType, "kid": "00000000"}, ticketClaims()),
+		"no kid":                forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": ticketType}, ticketClaims()),
+		"typ of a session":      forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.kid}, ticketClaims()),
+		"typ JWT":               forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"kid": tokens.kid}, ticketClaims()),
+		"another issuer":        forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "steeple" })),
+		"no issuer":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "" })),
+		"audience of a session": forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = jwt.ClaimStrings{sessionAudience} })),
+		"no audience":           forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = nil })),
+		"no expiry":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.ExpiresAt = nil })),
+		"a changed payload":     parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sid":"other"}`)) + "." + parts[2],
+		"a cut signature":       genuine[:len(genuine)-4],
+		"no signature":          parts[0] + "." + parts[1] + ".",
+		"two parts":             parts[0] + "." + parts[1],
+		"nothing":               "",
+		"noise":                 "a.b.c",
+		"white space":           genuine + " ",
+	} {
+		if ticket, ok := tokens.ParseTicket(raw); ok || ticket != nil {
+			t.Errorf("%s: taken as %+v", name, ticket)
+		}
+	}
+}
+
+// TestNoTokenStandsInForAnother: a cookie opens no stream as a ticket, a ticket is no session.
+func TestNoTokenStandsInForAnother(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testKey)
+	now := models.InstantOf(time.Now())
+	cookie := got(tokens.sessionCookie(&models.Session{ID: "s", CreatedAt: now}, "secret"))(t)
+	ticket := got(tokens.minted(Ticket{SessionID: "s"}, now))(t)
+	if name, ok := tokens.parseCookie(cookie); !ok || name.ID != "s" || name.Secret != "secret" {
+		t.Errorf("the cookie: %+v, %v", name, ok)
+	}
+	if read, ok := tokens.ParseTicket(ticket.Token); !ok || read.SessionID != "s" || ticket.ExpiresIn != 60_000 {
+		t.Errorf("the ticket: %+v, %v", read, ok)
+	}
+	if _, ok := tokens.ParseTicket(cookie); ok {
+		t.Error("a cookie is taken as a ticket")
+	}
+	if _, ok := tokens.parseCookie(ticket.Token); ok {
+		t.Error("a ticket is taken as a cookie")
+	}
+	if _, ok := newTokens(t, bytes.Repeat([]byte("x"), MinSecret)).parseCookie(cookie); ok {
+		t.Error("another installation takes the cookie")
+	}
+	for _, c := range []claims{{Session: "s"}, {RegisteredClaims: jwt.RegisteredClaims{ID: "secret"}}} {
+		c.Issuer, c.Audience, c.ExpiresAt = issuer, jwt.ClaimStrings{sessionAudience}, jwt.NewNumericDate(time.Now())
+		if _, ok := tokens.parseCookie(forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.kid}, c)); ok {
+			t.Errorf("a cookie that names half a session is taken: %+v", c)
+		}
+	}
+}
+
+// TestCookieOutlivesItsSession: its exp is the longest age and a day, so that an ended session can
+// still be told why.
+func TestCookieOutlivesItsSession(t *testing.T) {
+	t.Parallel()
+	tokens := newTokens(t, testKey)
+	created := models.InstantOf(time.Date(2024, 5, 1, 0, 0, 0, 0, time.UTC))
+	raw := got(tokens.sessionCookie(&models.Session{ID: "s", CreatedAt: created}, "secret"))(t)
+	var c claims
+	_, _, err := jwt.NewParser().ParseUnverified(raw, &c)
+	must(t, err)
+	if want := time.Date(2024, 5, 2, 1, 0, 0, 0, time.UTC); !c.ExpiresAt.Equal(want) {
+		t.Errorf("exp %v, want %v", c.ExpiresAt, want)
+	}
+}
+
+func TestSigningKey(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		if _, err := NewTokens(t.Context(), n.db, testKey[:MinSecret-1], time.Hour, time.Minute); err == nil {
+			t.Error("a short key is taken")
+		}
+		again := got(NewTokens(t.Context(), n.db, nil, time.Hour, time.Minute))(t)
+		if !bytes.Equal(again.key, n.tokens.key) || len(again.key) < MinSecret {
+			t.Error("another start made another key")
+		}
+		n.run(t, "DELETE FROM secrets")
+		made := make([][]byte, 8)
+		atOnce(len(made), func(i int) {
+			tokens, err := NewTokens(t.Context(), n.db, nil, time.Hour, time.Minute)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			made[i] = tokens.key
+		})
+		for _, key := range made {
+			if !bytes.Equal(key, made[0]) {
+				t.Error("nodes that start at once have different keys")
+			}
+		}
+		if bytes.Equal(made[0], again.key) {
+			t.Error("the new key is the old one")
+		}
+	})
+}
+
+func FuzzParseTicket(f *testing.F) {
+	tokens, err := NewTokens(f.Context(), nil, testKey, time.Hour, time.Minute)
+	if err != nil {
+		f.Fatal(err)
+	}
+	genuine, err := tokens.minted(Ticket{SessionID: "s"}, 0)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(genuine.Token)
+	f.Add("eyJhbGciOiJub25lIn0.e30.")
+	f.Fuzz(func(t *testing.T, raw string) {
+		if ticket, ok := tokens.ParseTicket(raw); ok && raw != genuine.Token {
+			t.Errorf("%q is taken as %+v", raw, ticket)
+		}
+	})
+}
