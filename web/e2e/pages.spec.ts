@@ -102,6 +102,25 @@ for (const [colorScheme, locale] of [
   })
 }
 
+test.describe('what passes by itself', () => {
+  test.use({ settings: { SESSION_IDLE: '30s' } })
+
+  test('has no axe violation either: warning, connection lost', async ({ browser, server }) => {
+    const page = await visitAs(browser, server, 'ann', { reducedMotion: 'reduce' })
+    await expect(page.getByRole('alertdialog')).toBeVisible({ timeout: 20_000 })
+    await expectAccessible(page)
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await expectAccessible(page)
+    await page.keyboard.press('Enter')
+    await expect(page.getByRole('alertdialog')).toHaveCount(0)
+    await server.stop()
+    await expect(pill(page)).toContainText('Not live since')
+    await expectAccessible(page)
+    await page.emulateMedia({ colorScheme: 'light' })
+    await expectAccessible(page)
+  })
+})
+
 test('nothing is cut off or scrolls sideways at phone width', async ({ browser, server }) => {
   await fill(server)
   const viewport = { width: 360, height: 740 }

@@ -11,14 +11,13 @@ export function useSignOut(): () => Promise<void> {
   const { explain } = useProblem()
 
   return async () => {
-    const restore = preferences.note()
+    preferences.handOn()
     try {
       await session.signOut()
     } catch (error) {
       messages.say(explain(error))
       return
     }
-    restore()
     session.startClean()
   }
 }

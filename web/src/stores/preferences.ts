@@ -14,15 +14,25 @@ interface Choices {
 }
 
 const KEY = 'belfry'
+const HANDED_ON = 'belfry:'
+
+/** Takes what the page before handed on, and leaves the window without a name. */
+function takeOver(): void {
+  if (!window.name.startsWith(HANDED_ON)) return
+  localStorage.setItem(KEY, window.name.slice(HANDED_ON.length))
+  window.name = ''
+}
 
 /** How this browser shows the page. Kept here: it holds no data and no secret. */
 export const usePreferences = defineStore('preferences', () => {
   const session = useSession()
+  takeOver()
   const choices = useStorage<Choices>(
     KEY,
     { locale: 'auto', theme: 'system', popupsPutOff: false },
     localStorage,
-    { mergeDefaults: true },
+    // A tab that sees the storage emptied must not fill it with defaults.
+    { mergeDefaults: true, writeDefaults: false },
   )
 
   const locale = computed<Locale>(() => {
@@ -42,13 +52,13 @@ export const usePreferences = defineStore('preferences', () => {
   )
 
   /**
-   * Notes the choices as they are now; the result writes them again. Signing
-   * out empties the browser's storage for this site, and the choices with it.
+   * Hands the choices on to the page that this window loads next. Signing out
+   * empties the browser's storage for this site at a moment that no page can
+   * wait for, and a window keeps its name.
    */
-  function note(): () => void {
-    const text = JSON.stringify(choices.value)
-    return () => localStorage.setItem(KEY, text)
+  function handOn(): void {
+    window.name = HANDED_ON + JSON.stringify(choices.value)
   }
 
-  return { choices, locale, note }
+  return { choices, locale, handOn }
 })
