@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -39,6 +40,9 @@ func Body(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		c.Request.Body = io.NopCloser(bytes.NewReader(raw))
+		if media := c.GetHeader("Content-Type"); media != "" {
+			c.Request.Header.Set("Content-Type", strings.ToLower(media)) // it has no case (RFC 9110 §8.3.1), but huma looks it up as it is
+		}
 		next(huma.WithValue(ctx, rawBodyKey{}, raw))
 	}
 }

@@ -116,6 +116,7 @@ func writeProblem(c *gin.Context, p *Problem) {
 // its own. Its model repeats the rejected value, and a rejected value may be a password.
 func init() {
 	huma.NewError = func(status int, _ string, errs ...error) huma.StatusError { return humaProblem(status, errs) }
+	huma.ValidateStrictCasing = true // "Title" is an unknown field
 }
 
 // Refusal turns what a handler failed with into what huma answers, with the headers that came with it.
