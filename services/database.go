@@ -5,13 +5,16 @@ package services
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
+	gosqlite "github.com/glebarez/go-sqlite"
 	"github.com/glebarez/sqlite"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -89,8 +92,22 @@ func openPostgres(ctx context.Context, address string) (*Database, error) {
 	return &Database{Dialect: Postgres, Read: db, Write: db}, nil
 }
 
+// unicodeLower replaces SQLite's lower, which knows ASCII alone: a text is to be found in any case, as
+// on PostgreSQL. The driver keeps functions for the whole process.
+var unicodeLower = sync.OnceValue(func() error {
+	return gosqlite.RegisterDeterministicScalarFunction("lower", 1, func(_ *gosqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if text, ok := args[0].(string); ok {
+			return strings.ToLower(text), nil
+		}
+		return args[0], nil
+	})
+})
+
 // openSQLite is the only place that knows the SQLite dialect and driver.
 func openSQLite(ctx context.Context, path string) (*Database, error) {
+	if err := unicodeLower(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
