@@ -89,8 +89,10 @@ func (st *Stream) replay(ctx context.Context) error {
 	if s.hub.GoLive(st.conn, s.recent) {
 		return nil
 	}
-	pos, grants := st.conn.Position()
+	// In this order: a group that is joined up to upTo is among the grants. The other way round its
+	// entries would be passed over.
 	upTo := s.hub.Offset()
+	pos, grants := st.conn.Position()
 	entries, upTo, err := s.journal.Range(ctx, pos, upTo, grants, replayEntries)
 	if err != nil {
 		return err
