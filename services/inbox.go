@@ -26,7 +26,7 @@ const mine = `WITH mine AS (
 `
 
 const mineFrom = ` FROM mine JOIN entries e ON e.log_offset = mine.log_offset
-	LEFT JOIN notice_states s ON s.user_id = @user AND s.notice_id = e.subject WHERE e.kind = 'notice' AND e.withdrawn_at IS NULL AND `
+	LEFT JOIN notice_states s ON s.user_id = @user AND s.notice_id = e.subject WHERE mine.log_offset < @before AND e.kind = 'notice' AND e.withdrawn_at IS NULL AND `
 
 // mineFromPostgres is the same with the order of work laid down: for each of mine, look up its entry and its
 // state. OFFSET 0 is what keeps PostgreSQL from choosing another order. It would, while it has no
@@ -34,7 +34,7 @@ const mineFrom = ` FROM mine JOIN entries e ON e.log_offset = mine.log_offset
 // of mine, which for an inbox of some thousand takes longer than a statement may.
 const mineFromPostgres = ` FROM mine CROSS JOIN LATERAL (SELECT * FROM entries WHERE entries.log_offset = mine.log_offset OFFSET 0) e
 	LEFT JOIN LATERAL (SELECT * FROM notice_states WHERE user_id = @user AND notice_id = e.subject OFFSET 0) s ON true
-	WHERE e.kind = 'notice' AND e.withdrawn_at IS NULL AND `
+	WHERE mine.log_offset < @before AND e.kind = 'notice' AND e.withdrawn_at IS NULL AND `
 
 // The states of an inbox, as conditions.
 const (
