@@ -67,6 +67,13 @@ func (l *ledger) noteRetry(busy bool) {
 	}
 }
 
+// busyNow is how many answers 503 there were so far.
+func (l *ledger) busyNow() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.busy
+}
+
 func (l *ledger) got(reader string, line received) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

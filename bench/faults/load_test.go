@@ -39,6 +39,7 @@ type load struct {
 	late     atomic.Int64  // letters that were due when all publishers had their hands full
 	down     atomic.Bool   // nothing is due while the server is known to be away
 	ackCount atomic.Int64
+	pings    atomic.Int64 // that readers got
 	begun    atomic.Int64 // streams that readers have opened, again ones included
 	sending  sync.WaitGroup
 	reading  sync.WaitGroup
@@ -105,6 +106,8 @@ func (l *load) follow(reader *stream.Reader, name string) {
 		switch e.Name {
 		case "hello":
 			l.begun.Add(1)
+		case "ping":
+			l.pings.Add(1)
 		case "notice":
 			var notice struct {
 				Title string
@@ -172,7 +175,7 @@ func (l *load) publisher(ctx context.Context, me int, caller *server.Caller) {
 		}
 		which := letter{me, number}
 		to, readers := l.address(dice)
-		if number%everyN == 0 {
+		if (number+me)%everyN == 0 {
 			to["users"] = append(readers[:1:1], "nobody-of-this-name")
 		}
 		line := l.send(caller, which, to)

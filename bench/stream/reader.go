@@ -50,6 +50,12 @@ func (r *Reader) Follow(ctx context.Context, each func(Event) bool) error {
 	}
 }
 
+// Once reads one connection to its end.
+func (r *Reader) Once(ctx context.Context, each func(Event) bool) error {
+	_, err := r.connection(ctx, each)
+	return err
+}
+
 func (r *Reader) connection(ctx context.Context, each func(Event) bool) (done bool, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
 	if err != nil {
