@@ -1,0 +1,74 @@
+package middleware
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"belfry/models"
+)
+
+// TestProblemOf: each error becomes what its caller may know of it, and no more.
+func TestProblemOf(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		err    error
+		status int
+		code   models.Code
+		after  int
+	}{
+		{models.Errorf(models.CodeUnreadable, "x"), 400, models.CodeInvalid, 0},
+		{models.InvalidField("f", "d"), 422, models.CodeInvalid, 0},
+		{models.ErrNotFound, 404, models.CodeNotFound, 0},
+		{fmt.Errorf("while reading: %w", models.ErrNotFound), 404, models.CodeNotFound, 0},
+		{&models.Error{Code: models.CodeRateLimited, Detail: "x", RetryAfter: 1001 * time.Millisecond}, 429, models.CodeRateLimited, 2},
+		{models.Unavailable(errors.New("secret cause")), 503, models.CodeUnavailable, 2},
+		{context.DeadlineExceeded, 503, models.CodeUnavailable, 2},
+		{errors.New("secret cause"), 500, models.CodeInternal, 0},
+	} {
+		p := problemOf(row.err)
+		if p.Status != row.status || p.Code != row.code || p.retryAfter != row.after || p.Title != http.StatusText(row.status) {
+			t.Errorf("%v: %+v", row.err, p)
+		}
+		text, err := json.Marshal(p)
+		if err != nil || strings.Contains(string(text), "secret") {
+			t.Errorf("%v: %s %v", row.err, text, err)
+		}
+	}
+}
+
+// TestStatuses: every code there is has a status, or its problem would have none.
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for _, code := range []models.Code{models.CodeUnreadable, models.CodeInvalid, models.CodeUnauthenticated, models.CodeForbidden, models.CodeReauthentication, models.CodeNotFound,
+		models.CodeMethodNotAllowed, models.CodeConflict, models.CodeTooLarge, models.CodeUnsupportedMedia, models.CodeIdempotencyMismatch, models.CodeLocked, models.CodeRateLimited,
+		models.CodeInternal, models.CodeUnavailable} {
+		if statuses[code] < 400 || http.StatusText(statuses[code]) == "" {
+			t.Errorf("%s: %d", code, statuses[code])
+		}
+	}
+}
+
+// TestHumaProblem: of what huma says only what cannot hold a value is passed on.
+func TestHumaProblem(t *testing.T) {
+	t.Parallel()
+	err := huma.NewError(422, "validation failed for hunter2",
+		&huma.ErrorDetail{Location: "body.password", Message: "expected string", Value: "hunter2"},
+		&huma.ErrorDetail{Location: "query.limit", Message: "cannot read hunter2", Value: "hunter2"},
+		errors.New("hunter2"))
+	text, fault := json.Marshal(err)
+	if fault != nil || strings.Contains(string(text), "hunter2") {
+		t.Errorf("%s %v", text, fault)
+	}
+	var p Problem
+	if err := json.Unmarshal(text, &p); err != nil || len(p.Errors) != 2 || p.Errors[0] != (models.FieldError{Field: "password", Detail: "Expected string."}) || p.Errors[1].Field != "limit" {
+		t.Errorf("%+v", p)
+	}
+}
