@@ -41,20 +41,46 @@ type Published struct {
 // Publish puts a notice into the inboxes and onto the streams of those it is for, and returns when it
 // is durable. A plain user may write to a few users; groups and everyone are for keys and admins.
 func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (Published, error) {
-	if err := mayAddress(p, to); err != nil {
+	draft, err := n.draft(ctx, p, to, c, once)
+	if err != nil && once.Key != "" {
+		// What the request depended on may have changed since it was answered; its answer has not.
+		if id, fault := n.db.madeBy(ctx, once); fault == nil && id != 0 {
+			return n.published(id, true), nil
+		}
+	}
+	if err != nil {
 		return Published{}, err
 	}
-	if err := checkContent(&c, to); err != nil {
+	receipt, err := n.journal.Append(ctx, draft)
+	switch {
+	case errors.Is(err, journal.ErrOnceReused):
+		return Published{}, errOnceReused
+	case err != nil:
 		return Published{}, err
+	}
+	return n.published(receipt.Offset, receipt.Replayed), nil
+}
+
+func (n *Notices) published(offset int64, replayed bool) Published {
+	return Published{ID: offset, Cursor: n.journal.Position(offset).String(), Replayed: replayed}
+}
+
+// draft checks a notice and makes the log's entry of it.
+func (n *Notices) draft(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (journal.Draft, error) {
+	if err := mayAddress(p, to); err != nil {
+		return journal.Draft{}, err
+	}
+	if err := checkContent(&c, to); err != nil {
+		return journal.Draft{}, err
 	}
 	audiences, err := n.audiences(ctx, to)
 	if err != nil {
-		return Published{}, err
+		return journal.Draft{}, err
 	}
 	c.Sender = p.sender()
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return Published{}, models.InvalidField("data", "Not JSON.")
+		return journal.Draft{}, models.InvalidField("data", "Not JSON.")
 	}
 	draft := journal.Draft{Kind: kindNotice, Actor: p.Actor(), Audiences: audiences, Payload: payload}
 	if c.Category != nil {
@@ -69,14 +95,7 @@ func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models
 	if once.Key != "" {
 		draft.Once = &journal.Once{Principal: once.Principal, Key: once.Key, Digest: once.Digest}
 	}
-	receipt, err := n.journal.Append(ctx, draft)
-	switch {
-	case errors.Is(err, journal.ErrOnceReused):
-		return Published{}, errOnceReused
-	case err != nil:
-		return Published{}, err
-	}
-	return Published{ID: receipt.Offset, Cursor: n.journal.Position(receipt.Offset).String(), Replayed: receipt.Replayed}, nil
+	return draft, nil
 }
 
 func mayAddress(p *Principal, to Target) error {

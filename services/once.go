@@ -64,3 +64,10 @@ func (d *Database) claim(tx *gorm.DB, r Repeatable) (made int64, err error) {
 	}
 	return used.Subject, nil
 }
+
+// madeBy is the id of what the very same request made; 0 when it made nothing.
+func (d *Database) madeBy(ctx context.Context, r Repeatable) (id int64, err error) {
+	err = d.Read.WithContext(ctx).Raw("SELECT COALESCE(max(subject), 0) FROM idempotency_keys WHERE principal = ? AND key = ? AND digest = ? AND created_at > "+d.now()+" - ?",
+		r.Principal, r.Key, r.Digest, journal.OnceWindow.Milliseconds()).Scan(&id).Error
+	return id, err
+}
