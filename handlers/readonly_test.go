@@ -1,0 +1,111 @@
+package handlers_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"belfry/models"
+	"belfry/services"
+)
+
+// dump is every row of every table, as text.
+func (s *site) dump() []string {
+	s.Helper()
+	query := "SELECT name FROM sqlite_master WHERE type = 'table'"
+	if s.db.Dialect == services.Postgres {
+		query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+	}
+	var tables, all []string
+	if err := s.db.Write.WithContext(s.Context()).Raw(query).Scan(&tables).Error; err != nil {
+		s.Fatal(err)
+	}
+	for _, table := range tables {
+		all = append(all, s.rows(table)...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (s *site) rows(table string) (texts []string) {
+	s.Helper()
+	found, err := s.db.SQL().QueryContext(s.Context(), "SELECT * FROM "+table)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer found.Close()
+	columns, err := found.Columns()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for found.Next() {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := found.Scan(into...); err != nil {
+			s.Fatal(err)
+		}
+		for i := range values {
+			if b, ok := values[i].([]byte); ok {
+				values[i] = string(b)
+			}
+		}
+		texts = append(texts, table+" "+fmt.Sprint(values))
+	}
+	if err := found.Err(); err != nil {
+		s.Fatal(err)
+	}
+	return texts
+}
+
+// TestGetChangesNothing asks every route that reads, twice, as who may and who may not, and compares the
+// database before and after.
+func TestGetChangesNothing(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		cast := s.newCast()
+		for _, w := range []who{user, admin, locked, keyUsers, keyNotices, nobody} {
+			cast.actor(w)
+		}
+		before := s.dump()
+		if len(before) < 20 {
+			s.Fatalf("only %d rows to look at", len(before))
+		}
+		for _, route := range s.engine.Routes() {
+			if route.Method != http.MethodGet && route.Method != http.MethodHead {
+				continue
+			}
+			for w := range cast.people {
+				for range 2 {
+					cast.cell(route.Method, route.Path, nil, w)
+				}
+			}
+		}
+		after := s.dump()
+		if !slices.Equal(before, after) {
+			for _, r := range after {
+				if !slices.Contains(before, r) {
+					s.Errorf("new or changed: %s", r)
+				}
+			}
+			s.Errorf("%d rows before, %d after", len(before), len(after))
+		}
+	})
+}
+
+// TestSecretsAtRest: nothing that signs in lies in the database as it is.
+func TestSecretsAtRest(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		c := s.login("anna")
+		key, ticket := s.addKey(models.ScopeNoticesWrite), mint(c, "/api/v1/stream-tickets")
+		rows := strings.Join(s.dump(), "\n")
+		for name, value := range map[string]string{"the cookie": c.cookie, "the key": key, "the ticket": ticket, "the password": password} {
+			if strings.Contains(rows, value) || strings.Contains(s.log.String(), value) {
+				s.Errorf("%s lies in the database or the log", name)
+			}
+		}
+	})
+}
