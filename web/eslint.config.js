@@ -44,6 +44,7 @@ export default defineConfigWithVueTs(
     // A suite is one long function by nature.
     files: ['**/*.test.ts', 'e2e/**/*.ts'],
     rules: {
+      'max-lines': 'off',
       'max-lines-per-function': 'off',
       '@typescript-eslint/no-non-null-assertion': 'off',
     },

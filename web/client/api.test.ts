@@ -56,7 +56,14 @@ it('throws what the server refused, whole', async () => {
     attemptsLeft: 2,
     retryAfterMs: 3000,
   })
+  expect(onProblem).not.toHaveBeenCalled()
+})
+
+it('tells of a refusal that concerns the session, whatever was asked', async () => {
+  const { api: belfry, onProblem } = api(401, { code: 'unauthenticated', reason: 'revoked' })
+  const problem = await belfry.notices().catch((error: unknown) => error)
   expect(onProblem).toHaveBeenCalledWith(problem)
+  expect(problem).toMatchObject({ reason: 'revoked' })
 })
 
 it('does not show the page of a proxy as an error text', async () => {

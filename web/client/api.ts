@@ -18,11 +18,16 @@ export interface ApiOptions {
   baseUrl?: string
   /** @default globalThis.fetch */
   fetch?: typeof fetch
-  /** Hears of every refusal before the caller does: where a page reacts to 401 and 423. */
+  /**
+   * Hears of refusals before the caller does: where a page reacts to 401 and 423. Not of a 401
+   * that is about a password just given, for that says nothing of the session.
+   */
   onProblem?: (problem: Problem) => void
 }
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE'
+
+const PASSWORD_PATHS = ['/login', '/session/unlock', '/session/reauthenticate']
 
 const noticePath = (id: number) => `/notices/${id}`
 const sessionPath = (id: string) => `/sessions/${encodeURIComponent(id)}`
@@ -144,7 +149,7 @@ export class Api {
       return (response.status === 204 ? null : await response.json()) as T
     }
     const problem = response ? await Problem.from(response) : Problem.network()
-    this.onProblem(problem)
+    if (problem.status !== 401 || !PASSWORD_PATHS.includes(path)) this.onProblem(problem)
     throw problem
   }
 }

@@ -13,7 +13,7 @@ export const useConnection = defineStore('connection', () => {
   const toasts = useToasts()
   const popups = usePopups()
 
-  const stream = new Stream({ session: () => session.api.session() })
+  const stream = new Stream({ session: session.present })
   const status = shallowRef<ConnectionStatus>(stream.status)
   const keptBack: Notice[] = []
   let openNotice: (id: number) => void = () => undefined

@@ -1,4 +1,4 @@
-import { useStorage } from '@vueuse/core'
+import { useEventListener, useStorage } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { computed, watch } from 'vue'
 import { matchLocale, setLocale, type Locale } from '@/i18n'
@@ -31,9 +31,14 @@ export const usePreferences = defineStore('preferences', () => {
     KEY,
     { locale: 'auto', theme: 'system', popupsPutOff: false },
     localStorage,
-    // A tab that sees the storage emptied must not fill it with defaults.
-    { mergeDefaults: true, writeDefaults: false },
+    { mergeDefaults: true, writeDefaults: false, listenToStorageChanges: false },
   )
+
+  useEventListener(window, 'storage', ({ key, newValue }) => {
+    // Another tab signed out and emptied the storage: these are no secret, and stay.
+    if (key === null) localStorage.setItem(KEY, JSON.stringify(choices.value))
+    else if (key === KEY && newValue) choices.value = JSON.parse(newValue) as Choices
+  })
 
   const locale = computed<Locale>(() => {
     if (choices.value.locale !== 'auto') return choices.value.locale

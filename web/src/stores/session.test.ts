@@ -112,6 +112,37 @@ describe('answers and events that cross', () => {
   })
 })
 
+describe('a cookie that is being replaced', () => {
+  it('is not taken for the end of the session', async () => {
+    vi.useFakeTimers()
+    const answers = [refuse(401, 'unauthenticated'), ok(aSession())]
+    const { session } = await signedIn({ 'GET /session': () => answers.shift()! })
+    session.onLock(event('locked'))
+    session.onLock(event('active'))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(session.phase).toBe('locked')
+    await vi.advanceTimersByTimeAsync(300)
+    expect(session.phase).toBe('active')
+    vi.useRealTimers()
+  })
+
+  it('is waited for by the tab that unlocks', async () => {
+    const answer = later<Answer>()
+    const { session, made } = await signedIn({
+      'POST /session/unlock': () => answer.promise,
+      'GET /session': () => ok(aSession()),
+    })
+    session.onLock(event('locked'))
+    const done = session.unlock('pw')
+    session.onLock(event('active'))
+    await flushPromises()
+    expect(made).not.toContain('GET /session')
+    answer.resolve(ok(aSession()))
+    await done
+    expect(session.phase).toBe('active')
+  })
+})
+
 describe('unlocking', () => {
   it('shows the page again', async () => {
     const { session } = await signedIn({ 'POST /session/unlock': () => ok(aSession()) })

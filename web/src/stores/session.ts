@@ -11,6 +11,9 @@ export type Phase = 'unknown' | 'signed_out' | 'active' | 'checking' | 'locked' 
 
 const REPORT_AT_MOST_EVERY_MS = 30_000
 
+/** How long a new cookie may be on its way to the browser, in steps of asking again. */
+const COOKIE_UNDER_WAY_MS = [300, 1_500]
+
 const isRefusal = (error: unknown): error is Problem =>
   error instanceof Problem && error.status === 401
 
@@ -27,6 +30,8 @@ export const useSession = defineStore('session', () => {
   /** Counts the locks heard of, so that an answer from before one cannot lift it. */
   let locks = 0
   let checkUnderWay: Promise<void> | null = null
+  /** Settles when the answer is there that carries this session's new cookie. */
+  let newCookie: Promise<unknown> = Promise.resolve()
 
   const api = markRaw(new Api({ onProblem: refused }))
   /** Whose data the page holds, from the first sign-in until it is loaded anew. */
@@ -78,8 +83,8 @@ export const useSession = defineStore('session', () => {
     if (problem.status === 423) {
       cover('locked')
       reason.value = null
-    }
-    if (problem.status === 423 || problem.status === 401) void check()
+      void check()
+    } else if (problem.status === 401) void coverAndCheck()
   }
 
   /** Asks, and believes the answer unless a lock was heard of meanwhile. */
@@ -87,12 +92,30 @@ export const useSession = defineStore('session', () => {
     const before = locks
     const answer = await request()
     if (before === locks) adopt(answer)
-    else await ask(() => api.session())
+    else await ask(present)
+  }
+
+  /**
+   * Asks for the session. A refusal without a reason is asked about again: a
+   * tab that unlocks gets a new cookie, and until its answer is there every
+   * other request goes out with the dead one.
+   */
+  async function present(): Promise<Session> {
+    await newCookie
+    for (const waitMs of session.value ? COOKIE_UNDER_WAY_MS : []) {
+      try {
+        return await api.session()
+      } catch (error) {
+        if (!isRefusal(error) || error.reason) throw error
+        await new Promise((resolve) => setTimeout(resolve, waitMs))
+      }
+    }
+    return api.session()
   }
 
   /** Asks the server how the session stands; nothing is extended by it. */
   function check(): Promise<void> {
-    checkUnderWay ??= ask(() => api.session())
+    checkUnderWay ??= ask(present)
       .catch((error: unknown) => {
         if (isRefusal(error)) end(error.reason)
       })
@@ -125,8 +148,10 @@ export const useSession = defineStore('session', () => {
   }
 
   async function unlock(password: string): Promise<void> {
+    const answer = api.unlock(password)
+    newCookie = answer.catch(() => null)
     try {
-      adopt(await api.unlock(password))
+      adopt(await answer)
     } catch (error) {
       if (!isRefusal(error) || error.attemptsLeft !== null) throw error
       // Too many wrong ones, or another tab was faster and has the new cookie.
@@ -163,7 +188,7 @@ export const useSession = defineStore('session', () => {
 
   return {
     ...{ phase, session, reason, deadlines, idleMs, reachable, api, owner, covered, shutOut },
-    ...{ adopt, startClean, check, coverAndCheck, onLock, end },
+    ...{ adopt, startClean, present, check, coverAndCheck, onLock, end },
     ...{ signIn, unlock, lock, signOut, active },
   }
 })
