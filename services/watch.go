@@ -41,7 +41,8 @@ func (w *watches) add(l *Live) {
 	audience := lockAudience(l.ID)
 	known := w.by[audience]
 	if known == nil {
-		known = &watch{session: l.ID}
+		// The stream's own opening has said what there is to be warned of now.
+		known = &watch{session: l.ID, warned: w.streams.sessions.impending(l.Verdict)}
 		known.timer = time.AfterFunc(time.Hour, func() { w.look(audience) })
 		w.by[audience] = known
 	}
