@@ -49,7 +49,6 @@ func TestClients(t *testing.T) {
 	key := node.AddKey("bench", "notices:write")
 	node.MustStart()
 	as, all := node.Login(t, reader), notices(*seed, count)
-	application := newHost(t, node.Base)
 	total := size(t, all)
 
 	list := append([]client{{name: "strict, never cut", version: "-", start: startStrict}}, clients(t)...)
@@ -61,9 +60,8 @@ func TestClients(t *testing.T) {
 		if i == 0 {
 			points = nil
 		}
-		h := application
 		if c.page {
-			h = newHost(t, node.Base)
+			h := newHost(t, node.Base)
 			target = h.Listener.Addr().String()
 			go hand(t, h, books[i])
 		}

@@ -4,7 +4,6 @@ package cut
 import (
 	"bytes"
 	"context"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -53,7 +52,8 @@ func New(t testing.TB, target string, seed uint64, cuts []int64) *Proxy {
 		t.Fatal(err)
 	}
 	p := &Proxy{Address: listener.Addr().String(), target: target, listener: listener, cuts: cuts,
-		hard: rand.New(rand.NewPCG(seed, 1)), conns: map[net.Conn]struct{}{}}
+		hard:  rand.New(rand.NewPCG(seed, 1)),
+		conns: map[net.Conn]struct{}{}}
 	p.busy.Go(p.accept)
 	t.Cleanup(p.close)
 	return p
@@ -152,7 +152,7 @@ func (p *Proxy) forward(client, server net.Conn) {
 			p.sever(client)
 			return
 		}
-		if err == io.EOF || err != nil {
+		if err != nil {
 			return
 		}
 	}

@@ -107,7 +107,7 @@ func nextNews(t *testing.T, events <-chan stream.Event) stream.Event {
 	for {
 		select {
 		case e := <-events:
-			if e.Name != "ping" && !(e.Name == "lock" && strings.Contains(e.Data, `"state":"locked"`)) {
+			if e.Name != "ping" && (e.Name != "lock" || !strings.Contains(e.Data, `"state":"locked"`)) {
 				return e
 			}
 		case <-deadline:

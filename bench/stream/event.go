@@ -5,6 +5,7 @@ package stream
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -31,11 +32,11 @@ func Scan(r io.Reader, each func(Event) bool) error {
 	var data []string
 	for {
 		line, err := lines.ReadSlice('\n')
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			return fmt.Errorf("a line of more than %d bytes", maxLine)
 		}
 		if err != nil {
-			return nil // the end, well or not: the reader comes back
+			return nil //nolint:nilerr // the end, well or not: the reader comes back
 		}
 		line = line[:len(line)-1]
 		if at := bytes.IndexAny(line, "\r\x00"); at >= 0 {

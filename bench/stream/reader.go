@@ -67,7 +67,7 @@ func (r *Reader) connection(ctx context.Context, each func(Event) bool) (done bo
 	}
 	response, err := r.client.Do(request)
 	if err != nil {
-		return false, nil //nolint:nilerr // nobody there: the next try may find somebody
+		return false, nil // nobody there: the next try may find somebody
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
