@@ -14,6 +14,8 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -path web/dist -pru
 	-o -name '*.go' -prune -o -type f -print 2>/dev/null)
 WEB_INSTALLED := web/node_modules/.package-lock.json
 
+SUITE := cd .ci/tools && $(GO) build -buildvcs=false -o ../bin/suite ./suite && ../bin/suite
+
 # ONLY="go e2e" runs these parts alone; .ci/tools/suite lists them.
 ONLY ?=
 
@@ -31,20 +33,15 @@ run: build ## build what is missing, then start the demo
 	bin/belfry serve --demo
 
 test: ## install what the tests need (Debian, as root), run them all
-	@cd .ci/tools && $(GO) build -buildvcs=false -o ../bin/suite ./suite && ../bin/suite $(ONLY)
+	@$(SUITE) $(ONLY)
 
 test-deps: debian-packages $(WEB_INSTALLED) $(GOLANGCI) ## only install what the tests need
 
 debian-packages:
 	.ci/deps
 
-lint: $(GOLANGCI) $(WEB_INSTALLED) ## everything that reads the code and does not run it
-	$(GO) vet ./...
-	$(GOLANGCI) run ./...
-	$(GO) mod tidy -diff
-	npm --prefix web run lint
-	npm --prefix web run typecheck
-	npm --prefix web run format:check
+lint: $(GOLANGCI) $(WEB_INSTALLED) ## all that reads the code and does not run it
+	@$(SUITE) gofmt tidy tidy-tools tidy-bench vet lint lint-tools lint-bench web-lint web-types web-format
 
 fmt: $(GOLANGCI) $(WEB_INSTALLED) ## write the code as it is to be written
 	$(GOLANGCI) fmt ./...

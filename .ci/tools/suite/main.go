@@ -39,8 +39,11 @@ func parts(root string) []part {
 		{name: "gofmt", command: []string{"bash", "-c", gofmt}},
 		{name: "tidy", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-tools", dir: ".ci/tools", command: []string{"go", "mod", "tidy", "-diff"}},
+		{name: "tidy-bench", dir: "bench", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "vet", command: []string{"go", "vet", "./..."}},
-		{name: "golangci-lint", command: []string{lint, "run", "./..."}},
+		{name: "lint", command: []string{lint, "run", "./..."}},
+		{name: "lint-tools", dir: ".ci/tools", command: []string{lint, "run", "./..."}},
+		{name: "lint-bench", dir: "bench", command: []string{lint, "run", "./..."}},
 		{name: "web-lint", dir: "web", command: []string{"npm", "run", "lint"}},
 		{name: "web-types", dir: "web", command: []string{"npm", "run", "typecheck"}},
 		{name: "web-format", dir: "web", command: []string{"npm", "run", "format:check"}},
@@ -49,12 +52,15 @@ func parts(root string) []part {
 		{name: "tools", dir: ".ci/tools", read: readGo, env: []string{binary, "GOLANGCI_LINT=" + lint},
 			command: []string{"go", "test", "-count=1", "-json", "./..."}},
 		// The race detector is written in C.
-		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1"},
+		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1", "GOFLAGS="},
 			command: []string{"go", "test", "-race", "-count=1", "-timeout=10m", "-json", "./..."}},
 		{name: "e2e", dir: "web", read: readPlaywright, env: []string{binary},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
 		{name: "e2e-nginx", dir: "web", read: readPlaywright, env: []string{binary, "BELFRY_E2E_VIA=nginx"},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
+		// One package at a time: each has the machine to itself.
+		{name: "bench", dir: "bench", read: readGo, env: []string{binary},
+			command: []string{"go", "test", "-p=1", "-count=1", "-timeout=10m", "-json", "./..."}},
 	}
 }
 
