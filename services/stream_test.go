@@ -183,6 +183,30 @@ func TestNewEpochSendsEverybodyAway(t *testing.T) {
 	})
 }
 
+// TestEntryBeforeTheNewEpochIsNoticed: what an open stream is given meanwhile has a position of the
+// old epoch, or its reader would resume as if nothing had happened.
+func TestEntryBeforeTheNewEpochIsNoticed(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		s := n.stream(t, StreamRequest{Cookie: cookie})
+		s.begun(t)
+		system := n.system(t)
+		n.run(t, "UPDATE log_head SET epoch = 'fresh'")
+		got(n.journal.Head(t.Context()))(t) // as any opening does
+		n.publish(t, system, Target{Everyone: true}, titled("x"))
+		e := s.next2(t)
+		for ; e.name == "notice"; e = s.next2(t) {
+			if strings.HasPrefix(e.id, "fresh-") {
+				t.Errorf("a stream of the old epoch was given %s", e.id)
+			}
+		}
+		if e.name != "pause" {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 // TestLongReplay catches up over more than one step, and more than memory holds of it.
 func TestLongReplay(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {

@@ -67,6 +67,7 @@ func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *s
 		return nil, err
 	}
 	j.tail.start(head)
+	j.epoch.Store(&head.Epoch)
 	go j.commitLoop()
 	return j, nil
 }
@@ -147,13 +148,7 @@ func (j *Journal) published(entries []Entry) {
 }
 
 // Head reads the end of the log from the database.
-func (j *Journal) Head(ctx context.Context) (Head, error) {
-	head, err := HeadIn(j.read.WithContext(ctx))
-	if err == nil {
-		j.epoch.Store(&head.Epoch)
-	}
-	return head, err
-}
+func (j *Journal) Head(ctx context.Context) (Head, error) { return HeadIn(j.read.WithContext(ctx)) }
 
 // HeadIn reads the end of the log within the caller's transaction.
 func HeadIn(tx *gorm.DB) (Head, error) {
@@ -165,7 +160,8 @@ func HeadIn(tx *gorm.DB) (Head, error) {
 	return Head{Epoch: h.Epoch, Offset: h.Head, Trimmed: h.Trimmed}, err
 }
 
-// Epoch is the one last seen.
+// Epoch is the one that what Follow hands on belongs to. It changes when Follow has noticed a new one
+// and not before: a reader given an entry under the new epoch would not be told to start over.
 func (j *Journal) Epoch() string { return *j.epoch.Load() }
 
 // Position gives an offset its name on the wire.

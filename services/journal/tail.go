@@ -205,6 +205,7 @@ func (j *Journal) watchEpoch(ctx context.Context, lost func()) {
 	j.tail.mu.Lock()
 	j.tail.epoch, j.tail.cursor, j.tail.recent, j.tail.bytes, j.tail.fresh = head.Epoch, head.Offset, nil, 0, nil
 	j.tail.mu.Unlock()
+	j.epoch.Store(&head.Epoch)
 	lost()
 }
 
