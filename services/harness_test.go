@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -163,14 +164,15 @@ func got[T any](value T, err error) func(t *testing.T) T {
 }
 
 // refused holds an error to its code.
-func refused(t *testing.T, what string, err error, code models.Code) *models.Error {
+func refused(t *testing.T, what string, err error, code models.Code) models.Error {
 	t.Helper()
 	if err == nil || codeOf(err) != code {
 		t.Errorf("%s: %v, want %s", what, err, code)
-		return &models.Error{}
 	}
-	e, _ := err.(*models.Error) //nolint:errorlint // refusals come unwrapped
-	return e
+	if e, ok := errors.AsType[*models.Error](err); ok {
+		return *e
+	}
+	return models.Error{}
 }
 
 // codeOf tells a passing fault apart from one of ours, as the API does.

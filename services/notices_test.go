@@ -2,6 +2,7 @@ package services
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,10 +68,10 @@ func TestCheckContent(t *testing.T) {
 		content, to := titled("title"), Target{Users: []string{"ann"}}
 		c.change(&content, &to)
 		err := checkContent(&content, to)
-		switch e, _ := err.(*models.Error); { //nolint:errorlint // refusals come unwrapped
+		switch e, _ := errors.AsType[*models.Error](err); {
 		case len(c.want) == 0 && (err != nil || content.Format == "" || content.Severity == "" || content.Data == nil || content.Actions == nil):
 			t.Errorf("%s: %v, completed to %+v", c.name, err, content)
-		case len(c.want) > 0 && (e == nil || !slices.Equal(fields(e), c.want)):
+		case len(c.want) > 0 && (e == nil || !slices.Equal(fields(*e), c.want)):
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}

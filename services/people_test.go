@@ -12,7 +12,7 @@ import (
 )
 
 // fields gives the names of what was refused.
-func fields(e *models.Error) (names []string) {
+func fields(e models.Error) (names []string) {
 	for _, f := range e.Fields {
 		names = append(names, f.Field)
 	}
@@ -57,7 +57,7 @@ func TestOneNameIsTakenOnce(t *testing.T) {
 		var made, taken atomic.Int32
 		atOnce(8, func(i int) {
 			name := []string{"ann", "Ann", "ANN", "anN"}[i%4]
-			switch _, err := n.users.Add(t.Context(), NewUser{Username: name, Password: password}); codeOf0(err) {
+			switch _, err := n.users.Add(t.Context(), NewUser{Username: name, Password: password}); outcome(err) {
 			case "":
 				made.Add(1)
 			case models.CodeConflict:
@@ -72,8 +72,8 @@ func TestOneNameIsTakenOnce(t *testing.T) {
 	})
 }
 
-// codeOf0 is codeOf, and empty for no error.
-func codeOf0(err error) models.Code {
+// outcome is codeOf, and empty for no error.
+func outcome(err error) models.Code {
 	if err == nil {
 		return ""
 	}

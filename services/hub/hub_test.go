@@ -117,7 +117,7 @@ func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 	if _, replay, _ := c.Next(t.Context(), 0); !replay {
 		t.Error("a settled connection is not told to read from the log")
 	}
-	if h.GoLive(c, func(after, upTo int64, _ []journal.Grant) ([]hub.Frame, bool) { return nil, false }) {
+	if h.GoLive(c, func(int64, int64, []journal.Grant) ([]hub.Frame, bool) { return nil, false }) {
 		t.Error("live, though memory does not reach back")
 	}
 	if !c.Advance([]hub.Frame{*frame(1)}, 1) {
