@@ -178,8 +178,10 @@ func TestNewEpochSendsEverybodyAway(t *testing.T) {
 		if e := back.next(t, "reset"); !strings.Contains(e.data, `"epoch"`) {
 			t.Errorf("%+v", e)
 		}
-		n.publish(t, n.system(t), Target{Everyone: true}, titled("y"))
-		back.notice(t, "y")
+		next := n.publish(t, n.system(t), Target{Everyone: true}, titled("y"))
+		if e := back.notice(t, "y"); e.id != next.Cursor || e.id != got(n.journal.Head(t.Context()))(t).Epoch+"-"+strconv.FormatInt(next.ID, 10) {
+			t.Errorf("%s is not of the new epoch", e.id)
+		}
 	})
 }
 

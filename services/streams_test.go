@@ -229,6 +229,19 @@ func TestIdleSessionLocksOnItsStream(t *testing.T) {
 	told(t, n, l.ID, "active", "locked idle", "ended max_age")
 }
 
+// TestOpenedWithinTheWarning: the opening says so, and nothing says it again.
+func TestOpenedWithinTheWarning(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t), func(l *models.SessionLimits, _ *StreamSettings) { l.Idle, l.Warning = 2*time.Second, time.Second })
+	n.person(t, "ann")
+	l, cookie := n.signIn(t, "ann")
+	n.idle(t, l.ID, 1200*time.Millisecond)
+	s := n.stream(t, StreamRequest{Cookie: cookie})
+	s.hello(t)
+	s.lock(t, "expiring idle")
+	s.lock(t, "locked idle")
+}
+
 func TestGroupsOnAnOpenStream(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
