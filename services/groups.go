@@ -133,8 +133,15 @@ func (g *Groups) Remove(ctx context.Context, name string) error {
 		if err != nil {
 			return nil, err
 		}
+		// First, because a mark of a member's holds the head and waits for their inbox.
+		if _, err := g.journal.Fix(tx); err != nil {
+			return nil, err
+		}
 		var members []int64
 		if err := tx.Model(&models.Membership{}).Where("group_id = ?", group.ID).Pluck("user_id", &members).Error; err != nil {
+			return nil, err
+		}
+		if err := forgetFloor(tx, members...); err != nil {
 			return nil, err
 		}
 		if err := tx.Delete(group).Error; err != nil {
@@ -168,7 +175,7 @@ func (g *Groups) Leave(ctx context.Context, name string, usernames ...string) er
 		if gone.Error != nil || gone.RowsAffected == 0 {
 			return nil, gone.Error
 		}
-		return &membershipEvent{GroupID: group}, nil
+		return &membershipEvent{GroupID: group}, forgetFloor(tx, user)
 	})
 }
 

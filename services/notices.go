@@ -6,8 +6,6 @@ import (
 	"errors"
 	"strconv"
 
-	"gorm.io/gorm"
-
 	"belfry/models"
 	"belfry/services/journal"
 )
@@ -147,6 +145,7 @@ type noticeRow struct {
 	CreatedAt  models.Instant
 	ReadAt     *models.Instant
 	ArchivedAt *models.Instant
+	Fits       bool // of a candidate: it is what was asked for
 }
 
 func (r *noticeRow) view(epoch string) (NoticeView, error) {
@@ -173,11 +172,7 @@ func noticeFrame(e *journal.Entry, position string) []byte {
 
 // Get gives one notice of the user's; another's is not there.
 func (n *Notices) Get(ctx context.Context, user *models.User, id int64) (*NoticeView, error) {
-	return n.get(n.db.Write.WithContext(ctx), user, id)
-}
-
-func (n *Notices) get(tx *gorm.DB, user *models.User, id int64) (*NoticeView, error) {
-	rows, err := n.rows(tx, user, inboxQuery{where: "e.subject = ?", args: []any{id}, limit: 1})
+	rows, err := n.byID(n.db.Write.WithContext(ctx), user, id)
 	if err != nil {
 		return nil, err
 	}

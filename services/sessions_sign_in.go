@@ -170,7 +170,7 @@ func (s *Sessions) Unlock(ctx context.Context, l *Live, password string) (*Live,
 		return nil, "", err
 	}
 	if !fits {
-		return nil, "", s.countWrongUnlock(ctx, l)
+		return nil, "", s.countWrongUnlock(ctx, l, attempt)
 	}
 	attempt.forgive()
 	secret := randomText(32)
@@ -204,7 +204,7 @@ func (s *Sessions) lostRace(ctx context.Context, l *Live) error {
 	return errUnauthenticated
 }
 
-func (s *Sessions) countWrongUnlock(ctx context.Context, l *Live) error {
+func (s *Sessions) countWrongUnlock(ctx context.Context, l *Live, attempt *try) error {
 	var rows []changed
 	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		var err error
@@ -219,6 +219,7 @@ func (s *Sessions) countWrongUnlock(ctx context.Context, l *Live) error {
 		return err
 	}
 	if len(rows) == 0 {
+		attempt.forgive()
 		return s.lostRace(ctx, l)
 	}
 	left := models.MaxUnlockAttempts - rows[0].FailedUnlocks

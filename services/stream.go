@@ -38,7 +38,11 @@ func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) er
 		age = jitter(age*9/10, age*11/10)
 	}
 	for {
-		frames, replay, over := st.conn.Next(ctx, max(0, time.Until(last.Add(s.settings.Heartbeat))))
+		wait := time.Until(last.Add(s.settings.Heartbeat))
+		if age > 0 {
+			wait = min(wait, time.Until(began.Add(age)))
+		}
+		frames, replay, over := st.conn.Next(ctx, max(0, wait))
 		if len(frames) > 0 {
 			if err := write(bytes.Join(frames, nil)); err != nil {
 				return err
@@ -59,8 +63,8 @@ func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) er
 			}
 			last = time.Now()
 		}
-		if age > 0 && time.Since(began) > age {
-			return write(pauseFrame(time.Second))
+		if age > 0 && time.Since(began) >= age {
+			return write(pauseFrame(jitter(time.Second, 3*time.Second)))
 		}
 	}
 }
@@ -96,6 +100,16 @@ func (st *Stream) replay(ctx context.Context) error {
 	entries, upTo, err := s.journal.Range(ctx, pos, upTo, grants, replayEntries)
 	if err != nil {
 		return err
+	}
+	// After the reading: what was trimmed before it is missing there, and that has to be said.
+	head, err := s.journal.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if pos < head.Trimmed {
+		at := journal.Position{Epoch: head.Epoch, Offset: head.Offset}
+		st.conn.Restart(resetFrame("trimmed", at.String()), at.Offset)
+		return nil
 	}
 	frames, upTo := s.framesUpTo(entries, upTo)
 	st.conn.Advance(frames, upTo)
@@ -195,6 +209,9 @@ func (s *Streams) deliverLock(e *journal.Entry, audience string) {
 	}
 	state := models.SessionState(event.State)
 	for _, c := range s.hub.Of(audience) {
+		if c.Knows(e.Offset) && state != models.SessionEnded {
+			continue
+		}
 		switch state {
 		case models.SessionLocked:
 			c.Hold(lockFrame(event, ""))

@@ -230,6 +230,11 @@ func resume(text string, head journal.Head) (pos int64, refused string) {
 func (s *Streams) settle(ctx context.Context, st *Stream, pos int64, refused string, asked bool) ([]byte, error) {
 	for {
 		turn := st.conn.Turn()
+		head, err := s.journal.Head(ctx)
+		if err != nil {
+			return nil, err
+		}
+		st.conn.KnowsUpTo(head.Offset)
 		if st.who.live != nil {
 			live, err := s.sessions.current(ctx, st.who.live.ID)
 			if err != nil {
@@ -289,10 +294,15 @@ func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool,
 	if refused == "" {
 		return first, nil
 	}
-	if data, err = json.Marshal(ResetEvent{Reason: refused, Head: at}); err != nil {
-		return nil, err
+	return append(first, resetFrame(refused, at)...), nil
+}
+
+func resetFrame(reason, head string) []byte {
+	data, err := json.Marshal(ResetEvent{Reason: reason, Head: head})
+	if err != nil {
+		panic("services: a reset has no JSON: " + err.Error()) // strings always have
 	}
-	return append(first, hub.Event{ID: at, Name: "reset", Data: data}.Encode()...), nil
+	return hub.Event{ID: head, Name: "reset", Data: data}.Encode()
 }
 
 func lockFrame(event LockEvent, id string) []byte {

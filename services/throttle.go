@@ -18,7 +18,7 @@ type Rate struct {
 const addressFactor = 20
 
 // throttleEntries bounds the memory an attacker with many names can take. Full, the buckets that
-// have recovered are dropped first.
+// have recovered are dropped first, then any.
 const throttleEntries = 100_000
 
 // Throttle counts failures in buckets that drain evenly. It counts per node: with n nodes a guesser
@@ -101,6 +101,16 @@ func (t *Throttle) sweep(now time.Time) {
 		if now.Sub(b.at) > t.rate.Per {
 			delete(t.buckets, key)
 		}
+	}
+	if len(t.buckets) <= throttleEntries {
+		return
+	}
+	// Still too many: some go at random, a tenth at a time so that not every attempt comes here.
+	for key := range t.buckets {
+		if len(t.buckets) <= throttleEntries*9/10 {
+			return
+		}
+		delete(t.buckets, key)
 	}
 }
 

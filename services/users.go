@@ -166,6 +166,9 @@ func (u *Users) Update(ctx context.Context, username string, c UserChange) (*mod
 func (u *Users) assignments(ctx context.Context, user *models.User, c UserChange) (set map[string]any, ends models.Reason, err error) {
 	check := NewUser{Username: user.Username, DisplayName: user.DisplayName, Role: user.Role, Password: "not to be changed"}
 	set = map[string]any{}
+	if c.DisplayName != nil && strings.TrimSpace(*c.DisplayName) == "" {
+		c.DisplayName = &user.Username // as when it was left out at first
+	}
 	if c.DisplayName != nil {
 		check.DisplayName, set["display_name"] = *c.DisplayName, *c.DisplayName
 	}
@@ -244,6 +247,10 @@ func (u *Users) Delete(ctx context.Context, username string) error {
 		return err
 	}
 	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		// First, because a mark of this person's holds the head and waits for their row.
+		if _, err := u.journal.Fix(tx); err != nil {
+			return nil, err
+		}
 		drafts, err := u.endSessions(tx, user.ID, models.ReasonDisabled)
 		if err != nil {
 			return nil, err

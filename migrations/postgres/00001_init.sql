@@ -168,6 +168,12 @@ CREATE TABLE notice_states (
     PRIMARY KEY (user_id, notice_id)
 );
 
+-- Nothing of a person's inbox at or below read_floor is unread. No row: nothing is known.
+CREATE TABLE inboxes (
+    user_id    bigint PRIMARY KEY REFERENCES users ON DELETE CASCADE,
+    read_floor bigint NOT NULL
+);
+
 CREATE TABLE secrets (
     name       text   PRIMARY KEY,
     value      text   NOT NULL,
@@ -175,6 +181,6 @@ CREATE TABLE secrets (
 );
 
 -- +goose Down
-DROP TABLE secrets, notice_states, api_keys, sessions, memberships, groups, users, idempotency_keys, recipients, entries, log_head;
+DROP TABLE secrets, inboxes, notice_states, api_keys, sessions, memberships, groups, users, idempotency_keys, recipients, entries, log_head;
 DROP FUNCTION journal_append;
 DROP FUNCTION now_ms;

@@ -110,6 +110,12 @@ CREATE TABLE notice_states (
     PRIMARY KEY (user_id, notice_id)
 );
 
+-- Nothing of a person's inbox at or below read_floor is unread. No row: nothing is known.
+CREATE TABLE inboxes (
+    user_id    integer PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    read_floor integer NOT NULL
+);
+
 CREATE TABLE secrets (
     name       text   PRIMARY KEY,
     value      text   NOT NULL,
@@ -118,6 +124,7 @@ CREATE TABLE secrets (
 
 -- +goose Down
 DROP TABLE secrets;
+DROP TABLE inboxes;
 DROP TABLE notice_states;
 DROP TABLE api_keys;
 DROP TABLE sessions;

@@ -56,6 +56,7 @@ type Conn struct {
 	mode   mode
 	pos    int64 // everything for this reader up to here was queued or written
 	turn   int   // counts changes of what may be read; see Settle
+	asOf   int64 // what Settle was told holds up to here; see Knows
 	wake   chan struct{}
 	why    Cause
 }
@@ -80,6 +81,21 @@ func (c *Conn) Turn() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.turn
+}
+
+// KnowsUpTo is said before a state is read for Settle: the reading will hold all changes up to offset.
+func (c *Conn) KnowsUpTo(offset int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asOf = max(c.asOf, offset)
+}
+
+// Knows reports whether a change at the offset is part of what Settle was told. The hub may lag behind
+// the database, and an older change that it brings now must not undo a newer one.
+func (c *Conn) Knows(offset int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return offset <= c.asOf
 }
 
 func (c *Conn) signal() {
@@ -250,6 +266,17 @@ func (c *Conn) Position() (pos int64, grants []journal.Grant) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pos, append([]journal.Grant(nil), c.grants...)
+}
+
+// Restart queues a frame that says so, and goes on from another position: what lies between cannot be
+// replayed. It does nothing to a connection that is not replaying.
+func (c *Conn) Restart(bytes []byte, pos int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mode == replaying {
+		c.put(item{bytes: bytes})
+		c.pos = pos
+	}
 }
 
 // Advance takes the frames of a replay that covered everything up to upTo. It does nothing and says
