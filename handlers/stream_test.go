@@ -116,9 +116,12 @@ func TestNarrowing(t *testing.T) {
 			st := c.stream(path)
 			st.hello("active", "")
 			c.do("PATCH", "/api/v1/notices/"+itoa(s.notify("anna")), map[string]any{"read": true}).want(200)
-			c.post("/api/v1/session/lock", nil).want(200)
+			// A lock takes back what was not sent yet, so it comes only after the rest was read.
 			var got []string
-			for len(got) == 0 || got[len(got)-1] != "lock" {
+			for _, name := range strings.Fields(want) {
+				if name == "lock" {
+					c.post("/api/v1/session/lock", nil).want(200)
+				}
 				got = append(got, st.next().name)
 			}
 			if strings.Join(got, " ") != want {
