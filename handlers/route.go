@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,10 @@ import (
 	"belfry/models"
 )
 
+// refusals are the statuses that any operation may answer with, beside its own.
+var refusals = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
+	http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+
 // route registers one operation behind its rule. The first status is that of success, 200 where none
 // is given; the rest are described as further answers.
 func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
@@ -20,7 +25,7 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 	op := huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path,
 		Description: text, Security: security, DefaultStatus: http.StatusOK,
-		Errors:      []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors:      refusals,
 		Middlewares: huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)},
 		// The body is read and bounded by ours, before huma sees it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
@@ -29,6 +34,7 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 		op.DefaultStatus = statuses[0]
 	}
 	if method != http.MethodGet {
+		op.Errors = append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 		op.Middlewares = append(op.Middlewares, middleware.Body(s.Log))
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -38,6 +44,19 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 		}
 		return out, nil
 	})
+}
+
+// complete says in the API's description what Go's types cannot: that null is one of the values where it
+// is allowed, and that a notice's data is an object.
+func complete(schemas map[string]*huma.Schema) {
+	for _, object := range schemas {
+		for _, member := range object.Properties {
+			if member.Nullable && len(member.Enum) > 0 {
+				member.Enum = append(member.Enum, nil)
+			}
+		}
+	}
+	schemas["NoticeView"].Properties["data"] = &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: true}
 }
 
 // operationID makes "get-sessions-id" of GET /api/v1/sessions/{id}.

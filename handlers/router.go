@@ -57,7 +57,9 @@ func (s *Server) Router() (http.Handler, error) {
 
 	guarded := engine.Group("", middleware.NoStore(), s.Origins.CORS(s.Log))
 	api := guarded.Group("", crossOrigin, middleware.Timeout(), middleware.Authenticate(s.Sessions, s.Keys, s.cookies(), s.Log))
-	s.routes(humagin.NewWithGroup(engine, api, s.describe()))
+	described := humagin.NewWithGroup(engine, api, s.describe())
+	s.routes(described)
+	complete(described.OpenAPI().Components.Schemas.Map())
 	s.streamRoutes(guarded.Group("/sse", s.Origins.StreamOrigin(s.Log)))
 	s.Health.routes(engine)
 

@@ -13,25 +13,24 @@ import (
 
 // withCookie is an answer that gives the browser a session's cookie, or takes it away.
 type withCookie struct {
-	SetCookie *http.Cookie `header:"Set-Cookie"`
+	SetCookie string `header:"Set-Cookie"`
 	Body      services.SessionView
 }
 
 type cookieOnly struct {
-	SetCookie *http.Cookie `header:"Set-Cookie"`
+	SetCookie string `header:"Set-Cookie"`
 }
 
 // cookie makes the session's cookie. It has no expiry: the browser forgets it when it closes, and the
 // server does not rely on that.
-func (s *Server) cookie(value string) *http.Cookie {
-	return &http.Cookie{Name: s.cookies().Name(), Value: value, Path: "/", Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure follows PUBLIC_URL: over plain http a browser would drop it
-}
+func (s *Server) cookie(value string) string { return s.setCookie(value, 0) }
 
 // expired takes the cookie away, by its own name.
-func (s *Server) expired() *http.Cookie {
-	c := s.cookie("") //nolint:gosec // as above
-	c.MaxAge = -1
-	return c
+func (s *Server) expired() string { return s.setCookie("", -1) }
+
+func (s *Server) setCookie(value string, maxAge int) string {
+	c := &http.Cookie{Name: s.cookies().Name(), Value: value, Path: "/", MaxAge: maxAge, Secure: s.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure follows PUBLIC_URL: over plain http a browser would drop it
+	return c.String()
 }
 
 func (s *Server) session(l *services.Live) services.SessionView { return s.Sessions.View(l, true) }
@@ -52,8 +51,8 @@ func (s *Server) login(ctx context.Context, in *loginInput) (*withCookie, error)
 }
 
 type logoutOutput struct {
-	SetCookie     *http.Cookie `header:"Set-Cookie"`
-	ClearSiteData string       `header:"Clear-Site-Data"`
+	SetCookie     string `header:"Set-Cookie"`
+	ClearSiteData string `header:"Clear-Site-Data"`
 }
 
 func (s *Server) logout(ctx context.Context, _ *empty) (*logoutOutput, error) {
