@@ -114,11 +114,16 @@ func (c *client) send(req *http.Request) *reply {
 		c.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") == "text/event-stream" { // would be read for ever
+		c.Fatalf("%s %s: %d and an event stream", req.Method, req.URL.Path, resp.StatusCode)
+	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		c.Fatal(err)
 	}
-	return &reply{TB: c.T, what: req.Method + " " + req.URL.Path, status: resp.StatusCode, header: resp.Header, body: body}
+	r := &reply{TB: c.T, what: req.Method + " " + req.URL.Path, status: resp.StatusCode, header: resp.Header, body: body}
+	c.conforms(req, r)
+	return r
 }
 
 func (c *client) do(method, path string, body any) *reply {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -46,6 +47,7 @@ type settings struct {
 	ticketTTL time.Duration
 	rate      services.Rate
 	secure    bool
+	proxies   []netip.Prefix
 	origins   middleware.Origins
 }
 
@@ -163,7 +165,7 @@ func (s *site) wire(log *slog.Logger) {
 		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal),
 		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
 		Streams: services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor()), sessions, notices, set.streams, log),
-		Health:  &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, Version: "test",
+		Health:  &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, TrustedProxies: set.proxies, Version: "test",
 	}
 }
 

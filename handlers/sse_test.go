@@ -37,7 +37,7 @@ func (c *client) open(path string) *stream {
 	c.Helper()
 	ctx, cancel := context.WithCancel(c.Context())
 	req := c.request(http.MethodGet, path, nil).WithContext(ctx)
-	resp, err := c.http.Do(req) //nolint:bodyclose // closed by the reading goroutine
+	resp, err := c.http.Do(req)
 	if err != nil {
 		cancel()
 		c.Fatal(err)
@@ -169,7 +169,7 @@ func (st *stream) end() {
 // close hangs up.
 func (st *stream) close() {
 	st.cancel()
-	for range st.events { //nolint:revive // drains what is still on its way
+	for range st.events { // what is still on its way
 	}
 }
 

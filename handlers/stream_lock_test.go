@@ -121,33 +121,33 @@ func TestRemoteLock(t *testing.T) {
 // there was none, though streams are open.
 func TestExpiring(t *testing.T) {
 	onEach(t, func(set *settings) {
-		set.limits = models.SessionLimits{Idle: 3 * time.Second, Max: time.Hour, Warning: time.Minute}
+		set.limits = models.SessionLimits{Idle: 5 * time.Second, Max: time.Hour, Warning: time.Minute}
 	}, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
-		began := time.Now()
-		if got := c.get("/api/v1/session").want(200).int("warning_ms"); got != 1500 {
+		if got := c.get("/api/v1/session").want(200).int("warning_ms"); got != 2500 {
 			s.Errorf("warning_ms %d, want half of idle", got)
 		}
 		first, second := c.stream("/sse/stream"), c.stream("/sse/lock")
 		first.hello("active", "")
 		second.hello("active", "")
 		e := first.lock("expiring", "idle").object(s)
-		if left := e["idle_remaining_ms"].(float64); left > 1500 || e["max_remaining_ms"].(float64) < 3_500_000 {
+		if left := e["idle_remaining_ms"].(float64); left > 2500 || e["max_remaining_ms"].(float64) < 3_500_000 {
 			s.Errorf("expiring %v", e)
 		}
 		second.lock("expiring", "idle")
-		c.post("/api/v1/session/activity", nil).want(200)
 		active := time.Now()
+		c.post("/api/v1/session/activity", nil).want(200)
 		for _, st := range []*stream{first, second} {
-			if left := st.lock("active", "").object(s)["idle_remaining_ms"].(float64); left < 2000 {
+			if left := st.lock("active", "").object(s)["idle_remaining_ms"].(float64); left < 3000 {
 				s.Errorf("active with %v ms left", left)
 			}
 		}
 		first.lock("expiring", "idle")
 		first.lock("locked", "idle")
-		if took := time.Since(active); took < 2900*time.Millisecond || took > 6*time.Second {
-			s.Errorf("locked after %v of idle 3s (%v after login)", took, time.Since(began))
+		// Late only by what a busy machine takes.
+		if took := time.Since(active); took < 4950*time.Millisecond || took > 10*time.Second {
+			s.Errorf("locked after %v, idle is 5s", took)
 		}
 		second.lock("expiring", "idle")
 		second.lock("locked", "idle")

@@ -54,6 +54,11 @@ func TestUnlock(t *testing.T) {
 		if got := c.post("/api/v1/session/unlock", secret("wrong")).refused(401, "unauthenticated").int("attempts_left"); got != 4 {
 			s.Errorf("%d attempts left after a right one, want 4", got)
 		}
+		second := c.cookie
+		c.take(c.post("/api/v1/session/unlock", secret(password)).want(200))
+		if c.cookie == second || c.cookie == old {
+			s.Error("an unlock gave a cookie that was there before")
+		}
 	})
 }
 
