@@ -26,8 +26,9 @@ func TestDatabaseGoesAway(t *testing.T) {
 	l.publish()
 	var away []time.Duration
 	for _, stop := range []func() error{cluster.Stop, cluster.Kill, cluster.Stop} {
-		l.awaitAcks(200)
+		l.awaitAcks(l.rate)
 		gone := time.Now()
+		l.up.end(l.ackCount.Load())
 		if err := stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -41,8 +42,9 @@ func TestDatabaseGoesAway(t *testing.T) {
 			t.Errorf("the first ack came %v after the database was back", waited)
 		}
 		away = append(away, time.Since(gone))
+		l.up.begin(l.ackCount.Load())
 	}
-	l.awaitAcks(200)
+	l.awaitAcks(l.rate)
 	took := time.Since(began)
 	b := l.finish()
 	l.report("PostgreSQL stopped, killed, stopped", b, took, away)

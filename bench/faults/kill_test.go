@@ -32,6 +32,7 @@ func killWhilePublishing(t *testing.T, kind, database string) {
 		l.awaitAcks(100)
 		up := 300*time.Millisecond + time.Duration(dice.Int64N(int64(time.Second)))
 		time.Sleep(up) // when the blow falls must not depend on what the server does
+		l.up.end(l.ackCount.Load())
 		l.down.Store(true)
 		dead := time.Now()
 		node.Kill()
@@ -42,6 +43,7 @@ func killWhilePublishing(t *testing.T, kind, database string) {
 		l.awaitAcks(1)
 		away = append(away, time.Since(dead))
 		l.awaitStreams((i + 2) * len(l.readers)) // so that the next blow hits them all
+		l.up.begin(l.ackCount.Load())
 	}
 	took := time.Since(began)
 	b := l.finish()
@@ -92,15 +94,10 @@ func TestKillOneOfTwo(t *testing.T) {
 
 // report writes the ledger down.
 func (l *load) report(title string, b balance, took time.Duration, away []time.Duration) {
-	var down time.Duration
-	for _, d := range away {
-		down += d
-	}
 	slices.Sort(away)
-	up := took - down // of one node of two, when there are two
 	text := fmt.Sprintf("%s: seed %d, %d faults in %.1f s, %d publishers, %d readers\n", title, l.seed, len(away), took.Seconds(), publishers, len(l.readers))
 	text += fmt.Sprintf("  publishes    %d acked, %d refused, %d unknown; %d requests repeated (%d after 503), %d acks told again\n", b.acked, b.refused, b.unknown, l.retries, l.busy, b.replayed)
-	text += fmt.Sprintf("  rate         %.0f/s while up, target %d/s; due while all publishers were busy: %d\n", float64(b.acked)/up.Seconds(), l.rate, l.late.Load())
+	text += fmt.Sprintf("  rate         %.0f/s over %.1f s up, offered %d/s; due while all publishers were busy: %d\n", l.up.rate(), l.up.took.Seconds(), l.rate, l.late.Load())
 	text += fmt.Sprintf("  delivered    %d after dropping %d repeated ids\n", b.delivered, b.repeats)
 	text += fmt.Sprintf("  lost %d, out of order %d, duplicates %d, phantoms %d, foreign %d, misplaced %d\n", b.lost, b.disordered, b.duplicates, b.phantoms, b.foreign, b.misplaced)
 	if len(away) > 0 {

@@ -41,10 +41,30 @@ type load struct {
 	ackCount atomic.Int64
 	pings    atomic.Int64 // that readers got
 	begun    atomic.Int64 // streams that readers have opened, again ones included
+	up       uptime
 	sending  sync.WaitGroup
 	reading  sync.WaitGroup
 	stop     context.CancelFunc
 }
+
+// uptime counts what is acknowledged while nothing is broken, or all the time where others go on. What piled up during a fault and is
+// acknowledged on the way back says nothing about a rate.
+type uptime struct {
+	since time.Time
+	acks  int64 // at since
+	took  time.Duration
+	sum   int64
+}
+
+// begin and end bound a stretch without a fault.
+func (u *uptime) begin(acks int64) { u.since, u.acks = time.Now(), acks }
+
+func (u *uptime) end(acks int64) {
+	u.took += time.Since(u.since)
+	u.sum += acks - u.acks
+}
+
+func (u *uptime) rate() float64 { return float64(u.sum) / u.took.Seconds() }
 
 // people makes the users and the group of a load on a database, and a key; the node must not run yet.
 func people(n *server.Node) (names []string, key string) {
@@ -100,7 +120,7 @@ func (l *load) follow(reader *stream.Reader, name string) {
 	l.mu.Lock()
 	l.received[name] = nil // who gets nothing is asked for too
 	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Minute)
 	defer cancel()
 	err := reader.Follow(ctx, func(e stream.Event) bool {
 		switch e.Name {
@@ -123,7 +143,7 @@ func (l *load) follow(reader *stream.Reader, name string) {
 		}
 		return true
 	})
-	if err != nil {
+	if err != nil && l.t.Context().Err() == nil {
 		l.t.Errorf("%s: %v", name, err)
 	}
 }
@@ -138,6 +158,12 @@ func (l *load) publish() {
 		l.sending.Go(func() { l.publisher(ctx, i, caller) })
 	}
 	l.sending.Go(func() { l.pace(ctx) })
+	l.up.begin(0)
+	l.t.Cleanup(func() { // a test that broke off leaves nobody behind
+		cancel()
+		l.sending.Wait()
+		l.reading.Wait()
+	})
 }
 
 // pace says when a letter is due.
@@ -228,13 +254,18 @@ func (l *load) send(caller *server.Caller, which letter, to map[string]any) sent
 			l.t.Error("503 without Retry-After")
 		}
 		l.noteRetry(err == nil)
-		time.Sleep(tryAgain)
+		select {
+		case <-time.After(tryAgain):
+		case <-l.t.Context().Done():
+			return sent{outcome: unknown}
+		}
 	}
 }
 
 // finish stops publishing, sends everybody a last notice and returns when all readers have it.
 func (l *load) finish() balance {
 	l.t.Helper()
+	l.up.end(l.ackCount.Load())
 	l.stop()
 	l.sending.Wait()
 	l.callers[0].Publish(l.t, map[string]any{"to": map[string]any{"everyone": true}, "title": lastly})
