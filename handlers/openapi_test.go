@@ -16,6 +16,7 @@ var described struct {
 	once sync.Once
 	api  *openapi3.T
 	err  error
+	seen sync.Map // answers that were looked at; most refusals are alike
 }
 
 // conforms holds an answer against the API's description: its status has to be named there, and its body
@@ -54,6 +55,9 @@ func (s *site) conforms(req *http.Request, r *reply) {
 	var body any
 	if err := json.Unmarshal(r.body, &body); err != nil {
 		s.Errorf("%s: %v", r.what, err)
+		return
+	}
+	if _, again := described.seen.LoadOrStore(op.OperationID+media+string(r.body), true); again {
 		return
 	}
 	if err := content.Schema.Value.VisitJSON(body, openapi3.VisitAsResponse(), openapi3.MultiErrors(), openapi3.EnableJSONSchema2020()); err != nil {

@@ -99,14 +99,19 @@ func read(r *bufio.Reader, events chan<- event) {
 // next is the next event; the stream must not end before it.
 func (st *stream) next() event {
 	st.Helper()
+	return st.nextUntil(time.After(patience))
+}
+
+func (st *stream) nextUntil(tooLate <-chan time.Time) event {
+	st.Helper()
 	select {
 	case e, open := <-st.events:
 		if !open {
 			st.Fatal("the stream has ended")
 		}
 		return e
-	case <-time.After(patience):
-		st.Fatal("nothing came")
+	case <-tooLate:
+		st.Fatal("what has to come did not")
 	}
 	panic("unreachable")
 }
@@ -114,8 +119,9 @@ func (st *stream) next() event {
 // want is the next event, which has to have this name ("" = none). Pings on the way are passed over.
 func (st *stream) want(name string) event {
 	st.Helper()
+	tooLate := time.After(patience) // pings do not begin it anew
 	for {
-		e := st.next()
+		e := st.nextUntil(tooLate)
 		if e.name == "ping" && name != "ping" {
 			continue
 		}
