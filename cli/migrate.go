@@ -13,18 +13,10 @@ import (
 
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
-	"github.com/pressly/goose/v3/lock"
 
 	"belfry/config"
 	"belfry/migrations"
 	"belfry/services"
-)
-
-// On PostgreSQL several nodes may start at once: one migrates, the others ask this often, this many
-// times, whether it is done.
-const (
-	migrateLockPeriod = 1 // seconds
-	migrateLockTries  = 300
 )
 
 type migrateCmd struct {
@@ -55,7 +47,7 @@ func (migrateUpCmd) Run(ctx context.Context, s *config.Settings, term *console) 
 // migrate brings the schema up to date, under a lock that PostgreSQL gives to one session and SQLite
 // needs none for: the file is ours.
 func migrate(ctx context.Context, db *services.Database) ([]*goose.MigrationResult, error) {
-	provider, err := newProvider(db)
+	provider, err := migrations.Provider(db.Dialect, db.SQL())
 	if err != nil {
 		return nil, err
 	}
@@ -64,22 +56,6 @@ func migrate(ctx context.Context, db *services.Database) ([]*goose.MigrationResu
 		return nil, fmt.Errorf("the database cannot be brought to the newest schema: %w", err)
 	}
 	return applied, nil
-}
-
-// newProvider knows the migrations of the database in hand. It is not closed: that would close the pool.
-func newProvider(db *services.Database) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations.FS, db.Dialect)
-	if err != nil {
-		return nil, err
-	}
-	if db.Dialect == services.SQLite {
-		return goose.NewProvider(goose.DialectSQLite3, db.SQL(), files)
-	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(migrateLockPeriod, migrateLockTries))
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectPostgres, db.SQL(), files, goose.WithSessionLocker(locker))
 }
 
 type migrateStatusCmd struct{}
@@ -92,7 +68,7 @@ func (migrateStatusCmd) Run(ctx context.Context, s *config.Settings, term *conso
 		}
 	}
 	return withDatabase(ctx, s, func(db *services.Database) error {
-		provider, err := newProvider(db)
+		provider, err := migrations.Provider(db.Dialect, db.SQL())
 		if err != nil {
 			return err
 		}

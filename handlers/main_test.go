@@ -3,12 +3,10 @@ package handlers_test
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"belfry/internal/testpg"
@@ -41,15 +39,7 @@ func migrate(address string) error {
 		return err
 	}
 	defer db.Close()
-	files, err := fs.Sub(migrations.FS, db.Dialect)
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if db.Dialect == services.SQLite {
-		dialect = goose.DialectSQLite3
-	}
-	provider, err := goose.NewProvider(dialect, db.SQL(), files)
+	provider, err := migrations.Provider(db.Dialect, db.SQL())
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"time"
 
 	"github.com/alexedwards/argon2id"
-	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"belfry/internal/testpg"
@@ -43,15 +41,7 @@ func migrate(address string) error {
 		return err
 	}
 	defer db.Close()
-	files, err := fs.Sub(migrations.FS, db.Dialect)
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if db.Dialect == SQLite {
-		dialect = goose.DialectSQLite3
-	}
-	provider, err := goose.NewProvider(dialect, db.SQL(), files)
+	provider, err := migrations.Provider(db.Dialect, db.SQL())
 	if err != nil {
 		return err
 	}

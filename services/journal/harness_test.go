@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"belfry/internal/testpg"
@@ -38,15 +36,7 @@ func migrate(address string) error {
 		return err
 	}
 	defer db.Close()
-	files, err := fs.Sub(migrations.FS, db.Dialect)
-	if err != nil {
-		return err
-	}
-	dialect := goose.DialectPostgres
-	if db.Dialect == services.SQLite {
-		dialect = goose.DialectSQLite3
-	}
-	provider, err := goose.NewProvider(dialect, db.SQL(), files)
+	provider, err := migrations.Provider(db.Dialect, db.SQL())
 	if err != nil {
 		return err
 	}
