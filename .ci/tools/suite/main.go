@@ -33,9 +33,10 @@ func parts(root string) []part {
 	binary := "BELFRY_BIN=" + filepath.Join(root, "bin/belfry")
 	lint := filepath.Join(root, ".ci/bin", "golangci-lint-"+os.Getenv("GOLANGCI_VERSION"))
 	gofmt := `out=$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -d {} +); echo "$out"; test -z "$out"`
+	const plain = "NO_COLOR=1" // where CI is set these take the log for a terminal
 	return []part{
 		{name: "install", command: []string{"make", "--no-print-directory", "-j4", "-Otarget", "test-deps"}},
-		{name: "build", command: []string{"make", "--no-print-directory", "build"}},
+		{name: "build", env: []string{plain}, command: []string{"make", "--no-print-directory", "build"}},
 		{name: "gofmt", command: []string{"bash", "-c", gofmt}},
 		{name: "tidy", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-tools", dir: ".ci/tools", command: []string{"go", "mod", "tidy", "-diff"}},
@@ -47,7 +48,7 @@ func parts(root string) []part {
 		{name: "web-lint", dir: "web", command: []string{"npm", "run", "lint"}},
 		{name: "web-types", dir: "web", command: []string{"npm", "run", "typecheck"}},
 		{name: "web-format", dir: "web", command: []string{"npm", "run", "format:check"}},
-		{name: "vitest", dir: "web", read: readVitest,
+		{name: "vitest", dir: "web", read: readVitest, env: []string{plain},
 			command: []string{"npm", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json=" + reportArgument}},
 		{name: "tools", dir: ".ci/tools", read: readGo, env: []string{binary, "GOLANGCI_LINT=" + lint},
 			command: []string{"go", "test", "-count=1", "-json", "./..."}},
@@ -134,14 +135,14 @@ func printReports(w io.Writer, dir string) {
 // printTally prints a line for each part, then the sum alone on the last line.
 func printTally(w io.Writer, results []result) (exitCode int) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight|tabwriter.TabIndent)
-	fmt.Fprintf(table, "\npart\tpassed\tfailed\tseconds\t\n")
+	fmt.Fprintf(table, "\npart\tpassed\tfailed\tseconds\tof CPU\t\n")
 	var passed, failed int
-	var took time.Duration
+	var took, cpu time.Duration
 	for _, r := range results {
-		passed, failed, took = passed+r.passed, failed+r.failed, took+r.took
-		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t  %s\n", r.name, r.passed, r.failed, r.took.Seconds(), r.note)
+		passed, failed, took, cpu = passed+r.passed, failed+r.failed, took+r.took, cpu+r.cpu
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f\t%.1f\t  %s\n", r.name, r.passed, r.failed, r.took.Seconds(), r.cpu.Seconds(), r.note)
 	}
-	fmt.Fprintf(table, "all\t%d\t%d\t%.1f\t\n", passed, failed, took.Seconds())
+	fmt.Fprintf(table, "all\t%d\t%d\t%.1f\t%.1f\t\n", passed, failed, took.Seconds(), cpu.Seconds())
 	_ = table.Flush()
 	fmt.Fprintf(w, "\n%d passed, %d failed\n", passed, failed)
 	if failed > 0 || passed == 0 {

@@ -29,6 +29,7 @@ type result struct {
 	name           string
 	passed, failed int
 	took           time.Duration
+	cpu            time.Duration // of all processes it waited for; tells a slow part from a busy machine
 	note           string
 }
 
@@ -47,12 +48,12 @@ func (r runner) run(ctx context.Context, p part) result {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, partLimit)
 	defer cancel()
-	counted, err := r.execute(ctx, p)
+	counted, cpu, err := r.execute(ctx, p)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("ended after %v: %w", time.Since(began).Round(time.Second), ctx.Err())
 	}
 	verdict := judge(p, counted, err)
-	verdict.took = time.Since(began)
+	verdict.took, verdict.cpu = time.Since(began), cpu
 	if verdict.note != "" {
 		fmt.Fprintf(r.screen, "== %s: %s\n", p.name, verdict.note)
 	}
@@ -82,35 +83,40 @@ func judge(p part, counted tally, err error) result {
 
 // execute runs the command in a process group of its own, which is killed as a whole when the
 // context ends, and hands its standard output to the part's reader.
-func (r runner) execute(ctx context.Context, p part) (tally, error) {
+func (r runner) execute(ctx context.Context, p part) (counted tally, cpu time.Duration, err error) {
 	log, err := os.Create(filepath.Join(r.out, p.name+".log"))
 	if err != nil {
-		return tally{}, err
+		return tally{}, 0, err
 	}
 	defer func() { _ = log.Close() }()
 	report := filepath.Join(r.out, p.name+".json")
 	cmd := r.command(ctx, p, report)
+	defer func() {
+		if ended := cmd.ProcessState; ended != nil {
+			cpu = ended.UserTime() + ended.SystemTime()
+		}
+	}()
 	cmd.Stderr = io.MultiWriter(r.screen, log)
 	if p.read == nil {
 		cmd.Stdout = cmd.Stderr
-		return tally{}, cmd.Run()
+		return tally{}, 0, cmd.Run()
 	}
 	output, feed := io.Pipe()
 	cmd.Stdout = io.MultiWriter(feed, log)
 	if err := cmd.Start(); err != nil {
-		return tally{}, err
+		return tally{}, 0, err
 	}
 	ended := make(chan error, 1)
 	go func() {
 		ended <- cmd.Wait()
 		_ = feed.Close()
 	}()
-	counted, err := p.read(output, r.screen, report)
+	counted, err = p.read(output, r.screen, report)
 	_, _ = io.Copy(io.Discard, output) // a reader that gave up must not block the command
 	if failed := <-ended; err == nil {
 		err = failed
 	}
-	return counted, err
+	return counted, 0, err
 }
 
 func (r runner) command(ctx context.Context, p part, report string) *exec.Cmd {
@@ -121,7 +127,7 @@ func (r runner) command(ctx context.Context, p part, report string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	cmd.Dir = filepath.Join(r.root, p.dir)
 	// All that read the code compile it as "make build" does, so that it is done once.
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath", "REQUIRE_PG=1", "NO_COLOR=1",
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath", "REQUIRE_PG=1",
 		"TEST_REPORTS="+filepath.Join(r.out, "reports"), "PLAYWRIGHT_JSON_OUTPUT_FILE="+report)
 	cmd.Env = append(cmd.Env, p.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
