@@ -107,7 +107,8 @@ func TestMarkMany(t *testing.T) {
 		n.run(t, rows+"INSERT INTO entries (log_offset, kind, subject, audiences, payload, created_at) SELECT o, 'notice', o, 'user', ?, 0 FROM i", many, string(payload))
 		n.run(t, rows+"INSERT INTO recipients (audience, log_offset) SELECT ?, o FROM i", many, userAudience(ann.ID))
 		yes := true
-		if marked := got(n.notices.Mark(t.Context(), ann, Marking{UpTo: &journal.Position{Offset: many}, Read: &yes}))(t); marked != (Marked{Changed: many}) {
+		all := n.journal.Position(many)
+		if marked := got(n.notices.Mark(t.Context(), ann, Marking{UpTo: &all, Read: &yes}))(t); marked != (Marked{Changed: many}) {
 			t.Errorf("%+v", marked)
 		}
 	})
@@ -163,5 +164,18 @@ func TestUnreadIsTrueAtItsPlace(t *testing.T) {
 				t.Errorf("entry %d tells %d unread, the log up to it makes %d", offsets[i], *e.Unread, unread)
 			}
 		}
+	})
+}
+
+// A cursor from before a restored backup names other notices than those the reader saw.
+func TestMarkUpToOfAnotherEpoch(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		ann := n.person(t, "ann")
+		n.publish(t, n.system(t), Target{Users: []string{"ann"}}, titled("n"))
+		other := journal.Position{Epoch: "another", Offset: 1 << 20}
+		yes := true
+		_, err := n.notices.Mark(t.Context(), ann, Marking{UpTo: &other, Read: &yes})
+		refused(t, "another epoch", err, models.CodeInvalid)
+		n.inboxIs(t, "nothing was marked", ann, "n", 1)
 	})
 }

@@ -47,6 +47,10 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 		if err != nil {
 			return nil, err
 		}
+		// A cursor of before a restore names other notices.
+		if m.UpTo != nil && m.UpTo.Epoch != head.Epoch {
+			return nil, models.InvalidField("up_to", "A cursor of this log; load the inbox anew.")
+		}
 		rows, err := n.marking(tx, user, m)
 		if err != nil {
 			return nil, err
