@@ -7,7 +7,7 @@ import (
 )
 
 // Code is the stable word by which a client tells one refusal from another. The HTTP status of each
-// is decided in one table, in handlers; a service never thinks in statuses.
+// is decided in one table, in middleware; a service never thinks in statuses.
 type Code string
 
 // The codes of the API, each documented in the README.
