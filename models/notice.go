@@ -51,13 +51,3 @@ type NoticeState struct {
 	ReadAt     *Instant
 	ArchivedAt *Instant
 }
-
-// Notice is a notice as one person sees it.
-type Notice struct {
-	ID        int64
-	Offset    int64
-	CreatedAt Instant
-	Content   NoticeContent
-	ReadAt    *Instant
-	Archived  *Instant
-}
