@@ -115,7 +115,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, log
 	limits := models.SessionLimits{Idle: s.SessionIdle, Max: s.SessionMax, Warning: s.SessionWarning}
 	sessions := services.NewSessions(db, n.journal, hasher, tokens, throttle, limits, log)
 	notices := services.NewNotices(db, n.journal)
-	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor()), sessions, notices,
+	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), sessions, notices,
 		services.StreamSettings{Heartbeat: s.Heartbeat, MaxAge: s.StreamMaxAge, PerUser: s.StreamsPerUser, Drain: s.Drain}, log)
 	n.house = services.NewHousekeeping(db, n.journal, sessions, s.Retention, log)
 	n.server = &handlers.Server{

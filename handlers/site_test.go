@@ -164,7 +164,7 @@ func (s *site) wire(log *slog.Logger) {
 	s.server = &handlers.Server{
 		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal),
 		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
-		Streams: services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor()), sessions, notices, set.streams, log),
+		Streams: services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor(), hub.RecentEntries), sessions, notices, set.streams, log),
 		Health:  &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, TrustedProxies: set.proxies, Version: "test",
 	}
 }

@@ -11,11 +11,8 @@ import (
 	"belfry/services/journal"
 )
 
-// Bounds of one step of a replay: what it takes has to fit into a connection's queue.
-const (
-	replayEntries = 500
-	replayBytes   = 256 << 10
-)
+// replayEntries is how many entries one step of a replay reads from the log.
+const replayEntries = 500
 
 // Stream is one open stream.
 type Stream struct {
@@ -86,11 +83,11 @@ func pingFrame(now time.Time) []byte {
 
 func quoted(i models.Instant) string { return `"` + i.String() + `"` }
 
-// replay takes one step from the connection's position towards the head, or, when memory covers the
-// rest, goes live.
+// replay takes one step from the connection's position towards the head: from memory where that reaches back so far,
+// else from the log.
 func (st *Stream) replay(ctx context.Context) error {
 	s := st.streams
-	if s.hub.GoLive(st.conn, s.recent) {
+	if s.hub.Replay(st.conn) {
 		return nil
 	}
 	// In this order: a group that is joined up to upTo is among the grants. The other way round its
@@ -111,41 +108,14 @@ func (st *Stream) replay(ctx context.Context) error {
 		st.conn.Restart(resetFrame("trimmed", at.String()), at.Offset)
 		return nil
 	}
-	frames, upTo := s.framesUpTo(entries, upTo)
+	var frames []*hub.Frame
+	for i := range entries {
+		if f := s.frame(&entries[i]); f != nil && entries[i].WithdrawnAt == 0 {
+			frames = append(frames, f)
+		}
+	}
 	st.conn.Advance(frames, upTo)
 	return nil
-}
-
-// recent is what memory has of a replay; false when it is too much for one step.
-func (s *Streams) recent(after, upTo int64, grants []journal.Grant) ([]hub.Frame, bool) {
-	entries, ok := s.journal.Recent(after, upTo, grants)
-	if !ok || len(entries) > replayEntries {
-		return nil, false
-	}
-	frames, reached := s.framesUpTo(entries, upTo)
-	return frames, reached == upTo
-}
-
-// framesUpTo encodes as many entries as fit into one step, and says up to where that goes.
-func (s *Streams) framesUpTo(entries []journal.Entry, upTo int64) ([]hub.Frame, int64) {
-	var frames []hub.Frame
-	size := 0
-	now := time.Now().UnixMilli()
-	for i := range entries {
-		e := &entries[i]
-		if e.WithdrawnAt != 0 || (e.ExpiresAt != 0 && e.ExpiresAt <= now) {
-			continue
-		}
-		f := s.frame(e)
-		if f == nil {
-			continue
-		}
-		if size += len(f.Bytes); size > replayBytes && len(frames) > 0 {
-			return frames, frames[len(frames)-1].Offset
-		}
-		frames = append(frames, *f)
-	}
-	return frames, upTo
 }
 
 // frame encodes an entry once for all who get it; nil for what is no event by itself.
@@ -153,10 +123,8 @@ func (s *Streams) frame(e *journal.Entry) *hub.Frame {
 	id := s.journal.Position(e.Offset).String()
 	switch e.Kind {
 	case kindNotice:
-		data := noticeFrame(e, id)
-		return &hub.Frame{Offset: e.Offset, Class: ClassNotice,
-			Bytes:   hub.Event{ID: id, Name: "notice", Data: data}.Encode(),
-			Unnamed: hub.Event{ID: id, Data: data}.Encode()}
+		named := hub.Event{ID: id, Name: "notice", Data: noticeFrame(e, id)}.Encode()
+		return &hub.Frame{Offset: e.Offset, Class: ClassNotice, Bytes: named, Unnamed: named[len("event: notice\n"):], ExpiresAt: e.ExpiresAt}
 	case kindNoticeState:
 		return &hub.Frame{Offset: e.Offset, Class: ClassNoticeState, Bytes: hub.Event{ID: id, Name: "notice_state", Data: e.Payload}.Encode()}
 	default:
@@ -166,11 +134,8 @@ func (s *Streams) frame(e *journal.Entry) *hub.Frame {
 
 // Follow feeds the streams of this node from the log until ctx ends.
 func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
-	s.journal.Follow(ctx, hints, s.deliver, func() {
-		head, err := s.journal.Head(ctx)
-		if err == nil {
-			s.hub.Reset(head.Offset)
-		}
+	s.journal.Follow(ctx, hints, s.deliver, func(head journal.Head) {
+		s.hub.Reset(head.Offset)
 		for _, c := range s.hub.All() {
 			c.End(pauseFrame(drainWait())) // they come back with positions that get a reset
 		}

@@ -255,7 +255,7 @@ func newNodeOn(t *testing.T, n *node) *node {
 	other := *n
 	other.journal = j
 	other.notices = NewNotices(n.db, j)
-	other.Streams = NewStreams(n.db, j, hub.New(j.Cursor()), n.sessions, other.notices, n.settings, n.log)
+	other.Streams = NewStreams(n.db, j, hub.New(j.Cursor(), hub.RecentEntries), n.sessions, other.notices, n.settings, n.log)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { other.Follow(ctx, nil) })
@@ -265,7 +265,7 @@ func newNodeOn(t *testing.T, n *node) *node {
 
 type noHints struct{}
 
-func (noHints) Announce(int64) {}
+func (noHints) Announce(string, []journal.Entry) {}
 
 // TestDatabaseAway: streams stay and ping, new ones are sent away, and all goes on when it is back.
 func TestDatabaseAway(t *testing.T) {
@@ -320,7 +320,7 @@ func (s *sink) next2(t *testing.T) sseEvent {
 // serving runs a stream of nothing in a bubble of its own time, and tells when what was written.
 func serving(t *testing.T, settings StreamSettings) (conn *hub.Conn, written func() []string) {
 	t.Helper()
-	s := &Streams{hub: hub.New(0), settings: settings, count: map[int64]int{1: 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	s := &Streams{hub: hub.New(0, hub.RecentEntries), settings: settings, count: map[int64]int{1: 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	s.watches = newWatches(s)
 	conn = hub.NewConn(0, nil, ClassAll, false)
 	st := &Stream{streams: s, conn: conn, who: &identity{user: models.User{ID: 1}}}

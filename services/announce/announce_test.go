@@ -12,6 +12,7 @@ import (
 
 	"belfry/internal/testpg"
 	"belfry/services/announce"
+	"belfry/services/journal"
 )
 
 // patience is how long a test waits for what has to happen; only a failure takes it.
@@ -27,7 +28,7 @@ func TestLocalHintsBecomeOne(t *testing.T) {
 	t.Parallel()
 	l := announce.NewLocal()
 	for offset := range int64(100) {
-		l.Announce(offset) // nobody takes them, and nothing waits
+		l.Announce("e", upTo(offset)) // nobody takes them, and nothing waits
 	}
 	<-l.Hints()
 	select {
@@ -35,13 +36,16 @@ func TestLocalHintsBecomeOne(t *testing.T) {
 		t.Error("hints that nobody took did not become one")
 	default:
 	}
-	l.Announce(100)
+	l.Announce("e", upTo(100))
 	select {
 	case <-l.Hints():
 	default:
 		t.Error("no hint after the last was taken")
 	}
 }
+
+// upTo is what a journal announces when it has committed an entry.
+func upTo(offset int64) []journal.Entry { return []journal.Entry{{Offset: offset}} }
 
 // start runs an announcer and waits until it hears.
 func start(t *testing.T, address string) *announce.Postgres {
@@ -113,11 +117,11 @@ func TestOneNodeTellsTheOther(t *testing.T) {
 	address := testpg.Database(t)
 	a, b := start(t, address), start(t, address)
 	for offset := int64(1); offset <= 5; offset++ {
-		a.Announce(offset)
+		a.Announce("e", upTo(offset))
 		awaitHint(t, b)
 	}
 	awaitHint(t, a) // itself, at once
-	b.Announce(6)
+	b.Announce("e", upTo(6))
 	awaitHint(t, a)
 }
 
@@ -125,7 +129,7 @@ func TestAnotherDatabaseHearsNothing(t *testing.T) {
 	t.Parallel()
 	here, there := testpg.Database(t), testpg.Database(t)
 	a, stranger := start(t, here), start(t, there)
-	a.Announce(1)
+	a.Announce("e", upTo(1))
 	awaitHint(t, a)
 	drained(t, here, a)
 	select {
@@ -148,7 +152,7 @@ func TestListenAgainAfterACut(t *testing.T) {
 		// What happened while nobody listened: each is told to read from its cursor.
 		awaitHint(t, a)
 		awaitHint(t, b)
-		a.Announce(7)
+		a.Announce("e", upTo(7))
 		awaitHint(t, b)
 	}
 }
@@ -159,7 +163,7 @@ func TestAddressThatIsNone(t *testing.T) {
 	p := announce.NewPostgres("postgres://user:hidden@[", slog.New(slog.NewTextHandler(io.Discard, nil)))
 	done := make(chan struct{})
 	go func() { defer close(done); p.Run(ctx) }()
-	p.Announce(1)
+	p.Announce("e", upTo(1))
 	awaitHint(t, p) // this node at least
 	cancel()
 	<-done

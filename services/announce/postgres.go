@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"belfry/services/journal"
 )
 
 const (
@@ -41,8 +43,12 @@ func NewPostgres(address string, log *slog.Logger) *Postgres {
 }
 
 // Announce wakes this node at once and the others soon; offsets that come meanwhile go as one.
-func (p *Postgres) Announce(offset int64) {
-	p.Local.Announce(offset)
+func (p *Postgres) Announce(_ string, entries []journal.Entry) {
+	p.hint()
+	p.tell(entries[len(entries)-1].Offset)
+}
+
+func (p *Postgres) tell(offset int64) {
 	for {
 		old := p.pending.Load()
 		if old >= offset || p.pending.CompareAndSwap(old, offset) {
@@ -119,7 +125,7 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(deadline, "SELECT pg_notify($1, $2)", channel, strconv.FormatInt(offset, 10))
 		cancel()
 		if err != nil {
-			p.Announce(offset) // the next connection says it
+			p.tell(offset) // the next connection says it
 			return err
 		}
 	}
@@ -132,7 +138,7 @@ func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
 	}
 	p.healthy.Store(true)
 	defer p.healthy.Store(false)
-	p.Local.Announce(0)
+	p.hint()
 	for {
 		waiting, cancel := context.WithTimeout(ctx, pingEvery)
 		_, err := conn.WaitForNotification(waiting)
@@ -142,7 +148,7 @@ func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			p.Local.Announce(0)
+			p.hint()
 		case quiet && !conn.IsClosed():
 			probe, cancel := context.WithTimeout(ctx, pingTimeout)
 			err = conn.Ping(probe)

@@ -14,15 +14,23 @@ import (
 // the log has what it missed, and it comes back with its position.
 const queueLimit = 1 << 20
 
+// stepBytes is how much of a replay is queued at once: well within the queue, whatever else comes.
+const stepBytes = 256 << 10
+
 // writeLimit is how many bytes are taken from the queue at once.
 const writeLimit = 64 << 10
 
 // Frame is an entry's bytes, encoded once for all who get it.
 type Frame struct {
-	Offset  int64
-	Class   Class
-	Bytes   []byte
-	Unnamed []byte // the same for those who asked for events without a name; nil = as Bytes
+	Offset    int64
+	Class     Class
+	Bytes     []byte
+	Unnamed   []byte // the same for those who asked for events without a name; nil = as Bytes
+	ExpiresAt int64  // ms since 1970 UTC: not replayed from then on; 0 = never
+}
+
+func (f *Frame) expired(now time.Time) bool {
+	return f.ExpiresAt != 0 && f.ExpiresAt <= now.UnixMilli()
 }
 
 // Class is a set of event kinds, one bit each. The hub does not know what they mean.
@@ -279,19 +287,34 @@ func (c *Conn) Restart(bytes []byte, pos int64) {
 	}
 }
 
-// Advance takes the frames of a replay that covered everything up to upTo. It does nothing and says
-// false when the connection was held or closed meanwhile: what was read must not be written then.
-func (c *Conn) Advance(frames []Frame, upTo int64) bool {
+// Advance takes the frames of a replay that covered everything up to upTo, as many as fit into one step.
+// It does nothing when the connection was held or closed meanwhile: what was read must not be written then.
+func (c *Conn) Advance(frames []*Frame, upTo int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mode != replaying {
-		return false
+	if c.mode == replaying {
+		c.step(frames, upTo)
 	}
-	for i := range frames {
-		c.enqueue(&frames[i])
+}
+
+// step queues frames up to stepBytes, and says whether they all went; the caller holds c.mu.
+func (c *Conn) step(frames []*Frame, upTo int64) bool {
+	size := 0
+	now := time.Now()
+	for _, f := range frames {
+		if f.expired(now) {
+			continue
+		}
+		if size += len(f.Bytes); size > stepBytes && size > len(f.Bytes) {
+			return false
+		}
+		c.pos = f.Offset
+		if c.enqueue(f); c.mode != replaying {
+			return false // it overflowed
+		}
 	}
 	c.pos = upTo
-	return c.mode == replaying
+	return true
 }
 
 // Cause says why the server closed the connection; empty while it has not.

@@ -5,6 +5,7 @@
 package hub
 
 import (
+	"context"
 	"slices"
 	"sync"
 
@@ -15,13 +16,15 @@ import (
 type Hub struct {
 	mu     sync.Mutex
 	offset int64 // the last entry that was handed on
+	recent recent
+	moved  chan struct{} // closed at the next entry; nil while nobody waits for one
 	conns  map[*Conn]struct{}
 	by     map[string]map[*Conn]struct{}
 }
 
-// New makes a hub that has handed on everything up to offset.
-func New(offset int64) *Hub {
-	return &Hub{offset: offset, conns: map[*Conn]struct{}{}, by: map[string]map[*Conn]struct{}{}}
+// New makes a hub that has handed on everything up to offset, and will remember at most that many entries.
+func New(offset int64, remembered int) *Hub {
+	return &Hub{offset: offset, recent: newRecent(offset, remembered), conns: map[*Conn]struct{}{}, by: map[string]map[*Conn]struct{}{}}
 }
 
 // Add makes the connection known. It gets signals at once, entries after Settle and GoLive.
@@ -77,10 +80,11 @@ func (h *Hub) Offset() int64 {
 func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.offset = offset
+	h.moveTo(offset)
 	if f == nil {
 		return 0
 	}
+	h.recent.add(audiences, f)
 	for _, a := range audiences {
 		for c := range h.by[a] {
 			if c.deliver(a, f) {
@@ -95,13 +99,50 @@ func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 func (h *Hub) Reset(offset int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.offset = offset
+	h.recent = newRecent(offset, h.recent.limit)
+	h.moveTo(offset)
 }
 
-// GoLive ends a replay if nothing was handed on since the connection's position that recent cannot
-// give. recent reads memory only, for every delivery waits meanwhile. It says whether the replay is
-// over; if not, the caller reads on.
-func (h *Hub) GoLive(c *Conn, recent func(after, upTo int64, grants []journal.Grant) ([]Frame, bool)) bool {
+func (h *Hub) moveTo(offset int64) {
+	h.offset = offset
+	if h.moved != nil {
+		close(h.moved)
+		h.moved = nil
+	}
+}
+
+// Await returns when everything up to offset was handed on, or ctx ends.
+func (h *Hub) Await(ctx context.Context, offset int64) error {
+	for {
+		h.mu.Lock()
+		if h.offset >= offset {
+			h.mu.Unlock()
+			return nil
+		}
+		if h.moved == nil {
+			h.moved = make(chan struct{})
+		}
+		moved := h.moved
+		h.mu.Unlock()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Reaches reports whether memory holds everything after the position.
+func (h *Hub) Reaches(pos int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.recent.after <= pos
+}
+
+// Replay queues what memory has after the connection's position, at most a step of it, and ends the replay
+// when that was all. It says false when memory does not reach back so far: then the caller reads from the
+// log. Every delivery waits meanwhile.
+func (h *Hub) Replay(c *Conn) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
@@ -109,15 +150,11 @@ func (h *Hub) GoLive(c *Conn, recent func(after, upTo int64, grants []journal.Gr
 	if c.mode != replaying {
 		return true // held or closed: nothing to go on with
 	}
-	if c.pos < h.offset {
-		frames, ok := recent(c.pos, h.offset, c.grants)
-		if !ok {
-			return false
-		}
-		for i := range frames {
-			c.enqueue(&frames[i])
-		}
-		c.pos = h.offset
+	if c.pos < h.recent.after {
+		return false
+	}
+	if c.pos < h.offset && !c.step(h.recent.since(c.pos, c.grants), h.offset) {
+		return true // the rest when this is written
 	}
 	if c.mode == replaying {
 		c.mode = live

@@ -51,7 +51,7 @@ func settle(t *testing.T, h *hub.Hub, c *hub.Conn, may ...journal.Grant) {
 	if !h.Settle(c, c.Turn(), may, false) {
 		t.Fatal("not settled")
 	}
-	if !h.GoLive(c, func(int64, int64, []journal.Grant) ([]hub.Frame, bool) { return nil, true }) {
+	if !h.Replay(c) {
 		t.Fatal("not live")
 	}
 }
@@ -75,7 +75,7 @@ func expect(t *testing.T, c *hub.Conn, want string) {
 
 func TestDeliverGoesToTheAudienceOnce(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	one := join(t, h, 0, classAll, journal.Grant{Audience: "user:1"}, journal.Grant{Audience: "group:5", After: 3}, journal.Grant{Audience: "everyone", After: 2})
 	other := join(t, h, 0, classAll, grants("user:2")...)
 	narrow := join(t, h, 0, classB, grants("user:1")...)
@@ -93,7 +93,7 @@ func TestDeliverGoesToTheAudienceOnce(t *testing.T) {
 
 func TestUnnamed(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := hub.NewConn(0, []string{"user:1"}, classAll, true)
 	h.Add(c)
 	settle(t, h, c, grants("user:1")...)
@@ -104,7 +104,7 @@ func TestUnnamed(t *testing.T) {
 
 func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := hub.NewConn(0, []string{"user:1"}, classAll, false)
 	h.Add(c)
 	h.Deliver(1, []string{"user:1"}, frame(1))
@@ -117,20 +117,8 @@ func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 	if _, replay, _ := c.Next(t.Context(), 0); !replay {
 		t.Error("a settled connection is not told to read from the log")
 	}
-	if h.GoLive(c, func(int64, int64, []journal.Grant) ([]hub.Frame, bool) { return nil, false }) {
-		t.Error("live, though memory does not reach back")
-	}
-	if !c.Advance([]hub.Frame{*frame(1)}, 1) {
-		t.Error("a replaying connection did not take its replay")
-	}
-	live := h.GoLive(c, func(after, upTo int64, may []journal.Grant) ([]hub.Frame, bool) {
-		if after != 1 || upTo != 2 || len(may) != 1 {
-			t.Errorf("asked for %d to %d for %v", after, upTo, may)
-		}
-		return []hub.Frame{*frame(2)}, true
-	})
-	if !live {
-		t.Error("not live")
+	if !h.Replay(c) {
+		t.Error("memory does not reach back")
 	}
 	h.Deliver(3, []string{"user:1"}, frame(3))
 	expect(t, c, "1 2 3")
@@ -138,7 +126,7 @@ func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 
 func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	h.Deliver(1, []string{"user:1"}, frame(1))
 	expect(t, c, "1")
@@ -152,20 +140,14 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 	if pos, _ := c.Position(); pos != 1 {
 		t.Errorf("position %d while 2 and 3 are withheld", pos)
 	}
-	if c.Advance([]hub.Frame{*frame(2)}, 2) {
-		t.Error("a held connection took a replay")
-	}
+	c.Advance([]*hub.Frame{frame(2)}, 2)
+	expect(t, c, "")
 	c.Release([]byte("active "))
 	frames, replay, over := c.Next(t.Context(), 0)
 	if len(frames) != 1 || string(frames[0]) != "active " || !replay || over {
 		t.Errorf("after release: %q, replay %v, over %v", frames, replay, over)
 	}
-	h.GoLive(c, func(after, upTo int64, _ []journal.Grant) ([]hub.Frame, bool) {
-		if after != 1 || upTo != 4 {
-			t.Errorf("replay of %d to %d", after, upTo)
-		}
-		return []hub.Frame{*frame(2), *frame(3), *frame(4)}, true
-	})
+	h.Replay(c)
 	h.Deliver(5, []string{"user:1"}, frame(5))
 	expect(t, c, "2 3 4 5")
 }
@@ -173,7 +155,7 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 // TestHoldReachesWhatASlowReaderHasNotTaken: little is taken at once, so that the rest can be withheld.
 func TestHoldReachesWhatASlowReaderHasNotTaken(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	for offset := range int64(4) {
 		h.Deliver(offset+1, []string{"user:1"}, &hub.Frame{Offset: offset + 1, Class: classA, Bytes: make([]byte, 30<<10)})
@@ -190,7 +172,7 @@ func TestHoldReachesWhatASlowReaderHasNotTaken(t *testing.T) {
 
 func TestEndSaysItsLastWordAlone(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	h.Deliver(1, []string{"user:1"}, frame(1))
 	c.End([]byte("ended"))
@@ -203,9 +185,8 @@ func TestEndSaysItsLastWordAlone(t *testing.T) {
 	if len(frames) != 1 || string(frames[0]) != "ended" || replay || !over || c.Cause() != hub.CauseEnded {
 		t.Errorf("%q, replay %v, over %v, cause %q", frames, replay, over, c.Cause())
 	}
-	if c.Advance([]hub.Frame{*frame(1)}, 1) {
-		t.Error("a closed connection took a replay")
-	}
+	c.Advance([]*hub.Frame{frame(1)}, 1)
+	expect(t, c, "")
 	h.Remove(c)
 	if h.Streams() != 0 || len(h.All()) != 0 || len(h.Of("user:1")) != 0 || len(h.Of("session:s")) != 0 {
 		t.Error("a removed connection is still found")
@@ -214,7 +195,7 @@ func TestEndSaysItsLastWordAlone(t *testing.T) {
 
 func TestSlowReaderIsCutAndNobodyWaits(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	slow, quick := join(t, h, 0, classAll, grants("user:1")...), join(t, h, 0, classAll, grants("user:1")...)
 	f := hub.Frame{Class: classA, Bytes: make([]byte, 64<<10)}
 	for offset := int64(1); offset <= 100; offset++ {
@@ -244,7 +225,7 @@ func TestSettleRefusesWhatIsStale(t *testing.T) {
 		"grant":   func(h *hub.Hub, _ *hub.Conn) { h.Grant("user:1", journal.Grant{Audience: "group:5"}) },
 		"revoke":  func(h *hub.Hub, _ *hub.Conn) { h.Revoke("user:1", "group:5") },
 	} {
-		h := hub.New(0)
+		h := hub.New(0, hub.RecentEntries)
 		c := hub.NewConn(0, []string{"user:1"}, classAll, false)
 		h.Add(c)
 		turn := c.Turn()
@@ -263,7 +244,7 @@ func TestSettleRefusesWhatIsStale(t *testing.T) {
 
 func TestGrantAndRevoke(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	other := hub.NewConn(0, []string{"user:2"}, classAll, false)
 	h.Add(other)
@@ -294,7 +275,7 @@ func TestGrantAndRevoke(t *testing.T) {
 
 func TestFindByControlAudience(t *testing.T) {
 	t.Parallel()
-	h := hub.New(0)
+	h := hub.New(0, hub.RecentEntries)
 	session := join(t, h, 0, classAll, grants("user:1")...)
 	ticket := hub.NewConn(0, []string{"user:1", "key:3"}, classAll, false)
 	h.Add(ticket)
@@ -312,7 +293,7 @@ func TestFindByControlAudience(t *testing.T) {
 
 func TestReset(t *testing.T) {
 	t.Parallel()
-	h := hub.New(100)
+	h := hub.New(100, hub.RecentEntries)
 	c := join(t, h, 100, classAll, grants("user:1")...)
 	h.Reset(3)
 	fresh := join(t, h, 3, classAll, grants("user:1")...)
@@ -324,7 +305,7 @@ func TestReset(t *testing.T) {
 func TestNextWaitsNoLongerThanItIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := hub.New(0)
+		h := hub.New(0, hub.RecentEntries)
 		c := join(t, h, 0, classAll, grants("user:1")...)
 		began := time.Now()
 		if frames, replay, over := c.Next(t.Context(), 15*time.Second); len(frames) != 0 || replay || over || time.Since(began) != 15*time.Second {
@@ -340,6 +321,104 @@ func TestNextWaitsNoLongerThanItIsTold(t *testing.T) {
 		began = time.Now()
 		if _, _, over := c.Next(gone, 15*time.Second); !over || time.Since(began) != time.Second {
 			t.Errorf("the client left: over %v after %v", over, time.Since(began))
+		}
+	})
+}
+
+func TestReplayReachesBackAsFarAsMemory(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, 6)
+	for offset := int64(1); offset <= 7; offset++ { // the seventh is one too many: half go
+		h.Deliver(offset, []string{"user:1", "everyone"}[offset%2:offset%2+1], frame(offset))
+	}
+	if h.Reaches(3) || !h.Reaches(4) {
+		t.Error("memory of 4 to 7 does not begin there")
+	}
+	far, near := behind(h, 3, "user:1", "everyone"), behind(h, 4, "user:1", "everyone")
+	if h.Replay(far) {
+		t.Error("a replay from what memory has forgotten")
+	}
+	far.Advance([]*hub.Frame{frame(4)}, 4) // as read from the log
+	if !h.Replay(far) || !h.Replay(near) {
+		t.Error("no replay of what memory holds")
+	}
+	h.Deliver(8, []string{"everyone"}, frame(8))
+	expect(t, far, "4 5 6 7 8")
+	expect(t, near, "5 6 7 8")
+	h.Reset(20)
+	if h.Reaches(19) || !h.Reaches(20) {
+		t.Error("memory of another epoch")
+	}
+}
+
+// behind adds a connection that has to replay from pos.
+func behind(h *hub.Hub, pos int64, audiences ...string) *hub.Conn {
+	c := hub.NewConn(pos, audiences[:1], classAll, false)
+	h.Add(c)
+	h.Settle(c, c.Turn(), grants(audiences...), false)
+	return c
+}
+
+func TestReplayLeavesOutWhatHasExpired(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, hub.RecentEntries)
+	for offset, expires := range []time.Time{{}, time.Now().Add(-time.Second), time.Now().Add(time.Hour)} {
+		f := frame(int64(offset) + 1)
+		if !expires.IsZero() {
+			f.ExpiresAt = expires.UnixMilli()
+		}
+		h.Deliver(f.Offset, []string{"user:1"}, f)
+	}
+	c := behind(h, 0, "user:1")
+	h.Replay(c)
+	expect(t, c, "1 3")
+}
+
+// TestLongReplayGoesInSteps: what is queued at once stays well within the queue.
+func TestLongReplayGoesInSteps(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, hub.RecentEntries)
+	const entries, size = 100, 30 << 10
+	for offset := int64(1); offset <= entries; offset++ {
+		h.Deliver(offset, []string{"user:1"}, &hub.Frame{Offset: offset, Class: classA, Bytes: make([]byte, size)})
+	}
+	c := behind(h, 0, "user:1")
+	got, steps := 0, 0
+	for steps < entries {
+		frames, replay, over := c.Next(t.Context(), 0)
+		got += len(frames)
+		if over || got == entries {
+			break
+		}
+		if replay {
+			steps++
+			h.Replay(c)
+		}
+	}
+	if got != entries || steps < 10 || c.Cause() != "" {
+		t.Errorf("%d of %d entries in %d steps, cause %q", got, entries, steps, c.Cause())
+	}
+}
+
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := hub.New(0, hub.RecentEntries)
+		reached := make(chan error, 1)
+		go func() { reached <- h.Await(t.Context(), 2) }()
+		h.Deliver(1, nil, nil)
+		synctest.Wait()
+		if len(reached) != 0 {
+			t.Error("waited for 2 and came back at 1")
+		}
+		h.Deliver(2, nil, nil)
+		if err := <-reached; err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if h.Await(ctx, 3) == nil {
+			t.Error("came back from waiting for what did not come")
 		}
 	})
 }

@@ -1,10 +1,6 @@
 package journal
 
-import (
-	"context"
-
-	"gorm.io/gorm"
-)
+import "context"
 
 // commitLoop takes whatever queued while the last transaction ran and commits it as the next one. So
 // a lone publisher waits for nobody, and a thousand share one fsync.
@@ -66,11 +62,7 @@ func (j *Journal) commit(batch []*pending) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	var receipts []Receipt
-	err := j.inOneTransaction(ctx, func(tx *gorm.DB) (err error) {
-		receipts, err = j.store.append(ctx, tx, drafts)
-		return err
-	})
+	receipts, err := j.store.commit(ctx, drafts)
 	if err != nil {
 		for _, p := range batch {
 			p.err = err
@@ -88,12 +80,21 @@ func (j *Journal) commit(batch []*pending) {
 	}
 }
 
-// inOneTransaction leaves BEGIN and COMMIT out on PostgreSQL, where the one statement is its own
-// transaction: with them the advisory lock would be held over a round trip to this process.
-func (j *Journal) inOneTransaction(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	db := j.write.WithContext(ctx)
-	if _, single := j.store.(postgresStore); single {
-		return fn(db)
+// committed turns what was appended into what the log now holds, without asking it again.
+func committed(batch []Draft, receipts []Receipt) []Entry {
+	entries := make([]Entry, 0, len(batch))
+	for i, d := range batch {
+		if receipts[i].Replayed || receipts[i].Offset == 0 {
+			continue
+		}
+		subject := d.Subject
+		if subject == 0 {
+			subject = receipts[i].Offset
+		}
+		entries = append(entries, Entry{
+			Offset: receipts[i].Offset, Kind: d.Kind, Subject: subject, Actor: d.Actor, Topic: d.Topic, CollapseKey: d.CollapseKey,
+			Audiences: d.Audiences, Payload: d.Payload, CreatedAt: receipts[i].CreatedAt, ExpiresAt: d.ExpiresAt,
+		})
 	}
-	return db.Transaction(fn)
+	return entries
 }

@@ -115,15 +115,3 @@ func ParsePosition(text string) (Position, bool) {
 	}
 	return Position{Epoch: epoch, Offset: offset}, true
 }
-
-// readable reports whether one of the grants lets the entry be seen.
-func (e *Entry) readable(grants []Grant) bool {
-	for _, a := range e.Audiences {
-		for _, g := range grants {
-			if g.Audience == a && e.Offset > g.After {
-				return true
-			}
-		}
-	}
-	return false
-}

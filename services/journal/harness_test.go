@@ -137,7 +137,7 @@ func (n *node) follow(t *testing.T, hints <-chan struct{}) *follower {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		n.Follow(ctx, hints, func(e journal.Entry) { f.entries <- e }, func() { f.lost <- struct{}{} })
+		n.Follow(ctx, hints, func(e journal.Entry) { f.entries <- e }, func(journal.Head) { f.lost <- struct{}{} })
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
 	return f

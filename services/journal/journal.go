@@ -25,18 +25,18 @@ const (
 	commitTimeout = 8 * time.Second
 )
 
-// Announcer tells the nodes, this one included, that the log grew. A hint may be lost, doubled or
-// late; only the log is truth.
+// Announcer tells the nodes, this one included, that the log grew by these entries, which are durable. A
+// hint may be lost, doubled or late; only the log is truth. Announce must not wait.
 type Announcer interface {
-	Announce(offset int64)
+	Announce(epoch string, entries []Entry)
 }
 
 // Journal appends to the log and reads from it.
 type Journal struct {
-	read, write *gorm.DB
-	store       store
-	announcer   Announcer
-	log         *slog.Logger
+	store     store
+	announcer Announcer
+	log       *slog.Logger
+	observers []func(*Entry)
 
 	queue  chan *pending
 	closed chan struct{} // no more appends
@@ -58,10 +58,16 @@ type pending struct {
 // Open starts the committer of a journal on a migrated database. On PostgreSQL read and write are the
 // same pool.
 func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *slog.Logger) (*Journal, error) {
-	j := &Journal{
-		read: read, write: write, store: storeFor(write), announcer: announcer, log: log,
-		queue: make(chan *pending, queueLimit), closed: make(chan struct{}), done: make(chan struct{}),
+	both := sqlStore{read: read, write: write}
+	if write.Name() == "postgres" {
+		return start(ctx, postgresStore{both}, announcer, log)
 	}
+	return start(ctx, sqliteStore{both}, announcer, log)
+}
+
+func start(ctx context.Context, s store, announcer Announcer, log *slog.Logger) (*Journal, error) {
+	j := &Journal{store: s, announcer: announcer, log: log,
+		queue: make(chan *pending, queueLimit), closed: make(chan struct{}), done: make(chan struct{})}
 	head, err := j.Head(ctx)
 	if err != nil {
 		return nil, err
@@ -70,13 +76,6 @@ func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *s
 	j.epoch.Store(&head.Epoch)
 	go j.commitLoop()
 	return j, nil
-}
-
-func storeFor(db *gorm.DB) store {
-	if db.Name() == "postgres" {
-		return postgresStore{}
-	}
-	return sqliteStore{}
 }
 
 // Close lets what is queued be committed and stops.
@@ -124,7 +123,7 @@ func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, e
 	defer cancel()
 	var drafts []Draft
 	var receipts []Receipt
-	err := j.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	err := j.store.transact(ctx, func(tx *gorm.DB) error {
 		var err error
 		if drafts, err = fn(tx); err != nil || len(drafts) == 0 {
 			return err
@@ -139,26 +138,39 @@ func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, e
 	return receipts, nil
 }
 
+// Observe has fn called with each entry that this node commits, before its caller is answered, and again
+// with every entry of the log in its order, before it is delivered. What is kept in memory of rows that
+// entries tell about is made void there. fn must be quick and safe for several goroutines; Observe comes
+// before Follow.
+func (j *Journal) Observe(fn func(*Entry)) { j.observers = append(j.observers, fn) }
+
+func (j *Journal) observe(e *Entry) {
+	for _, fn := range j.observers {
+		fn(e)
+	}
+}
+
 func (j *Journal) published(entries []Entry) {
 	if len(entries) == 0 {
 		return
 	}
+	for i := range entries {
+		j.observe(&entries[i])
+	}
 	j.tail.offer(entries)
-	j.announcer.Announce(entries[len(entries)-1].Offset)
+	j.announcer.Announce(j.Epoch(), entries)
+}
+
+// Offer takes entries that another node says it has committed. They count only where they continue what
+// this node has seen without a hole, and only under the epoch it knows.
+func (j *Journal) Offer(epoch string, entries []Entry) {
+	if epoch == j.Epoch() {
+		j.tail.offer(entries)
+	}
 }
 
 // Head reads the end of the log from the database.
-func (j *Journal) Head(ctx context.Context) (Head, error) { return HeadIn(j.read.WithContext(ctx)) }
-
-// HeadIn reads the end of the log within the caller's transaction.
-func HeadIn(tx *gorm.DB) (Head, error) {
-	var h struct {
-		Epoch         string
-		Head, Trimmed int64
-	}
-	err := tx.Table("log_head").Take(&h).Error
-	return Head{Epoch: h.Epoch, Offset: h.Head, Trimmed: h.Trimmed}, err
-}
+func (j *Journal) Head(ctx context.Context) (Head, error) { return j.store.head(ctx) }
 
 // Epoch is the one that what Follow hands on belongs to. It changes when Follow has noticed a new one
 // and not before: a reader given an entry under the new epoch would not be told to start over.
@@ -169,11 +181,8 @@ func (j *Journal) Position(offset int64) Position { return Position{Epoch: j.Epo
 
 // NewEpoch makes every position that clients hold unknown, so that each is told to start over. It is
 // the last step of restoring a backup.
-func (j *Journal) NewEpoch(ctx context.Context) error { return j.replaceEpoch(ctx, j.Epoch()) }
-
-// replaceEpoch does nothing when another node was first.
-func (j *Journal) replaceEpoch(ctx context.Context, old string) error {
-	return j.write.WithContext(ctx).Exec("UPDATE log_head SET epoch = ? WHERE epoch = ?", randomEpoch(), old).Error
+func (j *Journal) NewEpoch(ctx context.Context) error {
+	return j.store.replaceEpoch(ctx, j.Epoch(), randomEpoch())
 }
 
 func randomEpoch() string {
@@ -186,10 +195,8 @@ func randomEpoch() string {
 // that transaction gets the offset after it. Every publish waits meanwhile, so it comes late in a
 // transaction, and only where a row must hold the offset of its own entry.
 func (j *Journal) Fix(tx *gorm.DB) (Head, error) {
-	if _, ok := j.store.(postgresStore); ok {
-		if err := tx.Exec("SELECT pg_advisory_xact_lock(822301)").Error; err != nil {
-			return Head{}, err
-		}
+	if err := j.store.fix(tx); err != nil {
+		return Head{}, err
 	}
 	return HeadIn(tx)
 }

@@ -10,7 +10,18 @@ import (
 
 // sqliteStore appends statement by statement: the file has one writer, so nobody waits for a lock
 // that this process holds.
-type sqliteStore struct{}
+type sqliteStore struct{ sqlStore }
+
+func (s sqliteStore) commit(ctx context.Context, batch []Draft) (receipts []Receipt, err error) {
+	err = s.transact(ctx, func(tx *gorm.DB) (err error) {
+		receipts, err = s.append(ctx, tx, batch)
+		return err
+	})
+	return receipts, err
+}
+
+// fix has nothing to do: a transaction that writes is alone.
+func (sqliteStore) fix(*gorm.DB) error { return nil }
 
 const sqliteNow = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 

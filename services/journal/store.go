@@ -13,50 +13,123 @@ import (
 // OnceWindow is how long an idempotency key is remembered. The PostgreSQL function holds the same figure.
 const OnceWindow = 24 * time.Hour
 
-// store is how a batch gets into one of the two databases. append runs inside a transaction of the
-// caller on PostgreSQL and SQLite alike; it is the last statement before the commit.
+// store is the log in a database. What reads and what deletes is the same SQL in both; how a batch
+// gets in is not.
 type store interface {
+	head(ctx context.Context) (Head, error)
+	// after reads what follows an offset, for this node as a whole.
+	after(ctx context.Context, offset int64, limit int) ([]Entry, error)
+	// between reads what one of the grants lets be seen in (after, upTo].
+	between(ctx context.Context, after, upTo int64, grants []Grant, limit int) ([]Entry, error)
+	// commit appends a batch in a transaction of its own.
+	commit(ctx context.Context, batch []Draft) ([]Receipt, error)
+	// append is the last statement of a transaction of the caller's.
 	append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]Receipt, error)
+	// transact runs fn in a transaction.
+	transact(ctx context.Context, fn func(tx *gorm.DB) error) error
+	// fix keeps the head where it is until the transaction ends.
+	fix(tx *gorm.DB) error
+	// replaceEpoch does nothing when another node was first.
+	replaceEpoch(ctx context.Context, old, fresh string) error
+	// trim deletes the oldest entries from before a moment (ms since 1970 UTC), at most limit.
+	trim(ctx context.Context, before int64, limit int) (int64, error)
 }
 
-// row is an entry as it is stored.
-type row struct {
-	LogOffset   int64
-	Kind        string
-	Subject     int64
-	Actor       string
-	Topic       string
-	CollapseKey string
-	Audiences   string
-	Payload     string
-	CreatedAt   int64
-	ExpiresAt   sql.NullInt64
-	WithdrawnAt sql.NullInt64
-}
+// sqlStore is what both databases do alike. On PostgreSQL read and write are the same pool.
+type sqlStore struct{ read, write *gorm.DB }
 
-func (r *row) entry() Entry {
-	return Entry{
-		Offset: r.LogOffset, Kind: r.Kind, Subject: r.Subject, Actor: r.Actor, Topic: r.Topic, CollapseKey: r.CollapseKey,
-		Audiences: strings.Fields(r.Audiences), Payload: json.RawMessage(r.Payload), CreatedAt: r.CreatedAt,
-		ExpiresAt: r.ExpiresAt.Int64, WithdrawnAt: r.WithdrawnAt.Int64,
+func (s sqlStore) head(ctx context.Context) (Head, error) { return HeadIn(s.read.WithContext(ctx)) }
+
+// HeadIn reads the end of the log within the caller's transaction.
+func HeadIn(tx *gorm.DB) (Head, error) {
+	var h struct {
+		Epoch         string
+		Head, Trimmed int64
 	}
+	err := tx.Table("log_head").Take(&h).Error
+	return Head{Epoch: h.Epoch, Offset: h.Head, Trimmed: h.Trimmed}, err
 }
 
-// committed turns what was appended into what the log now holds, without asking it again.
-func committed(batch []Draft, receipts []Receipt) []Entry {
-	entries := make([]Entry, 0, len(batch))
-	for i, d := range batch {
-		if receipts[i].Replayed || receipts[i].Offset == 0 {
-			continue
-		}
-		subject := d.Subject
-		if subject == 0 {
-			subject = receipts[i].Offset
-		}
-		entries = append(entries, Entry{
-			Offset: receipts[i].Offset, Kind: d.Kind, Subject: subject, Actor: d.Actor, Topic: d.Topic, CollapseKey: d.CollapseKey,
-			Audiences: d.Audiences, Payload: d.Payload, CreatedAt: receipts[i].CreatedAt, ExpiresAt: d.ExpiresAt,
-		})
+func (s sqlStore) transact(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	return s.write.WithContext(ctx).Transaction(fn)
+}
+
+func (s sqlStore) replaceEpoch(ctx context.Context, old, fresh string) error {
+	return s.write.WithContext(ctx).Exec("UPDATE log_head SET epoch = ? WHERE epoch = ?", fresh, old).Error
+}
+
+// columns are those of an entry, in the order of scan.
+const columns = "log_offset, kind, subject, actor, topic, collapse_key, audiences, payload, created_at, expires_at, withdrawn_at"
+
+func (s sqlStore) after(ctx context.Context, offset int64, limit int) ([]Entry, error) {
+	return s.entries(ctx, "SELECT "+columns+" FROM entries WHERE log_offset > ? ORDER BY log_offset LIMIT ?", offset, limit)
+}
+
+func (s sqlStore) between(ctx context.Context, after, upTo int64, grants []Grant, limit int) ([]Entry, error) {
+	if len(grants) == 0 {
+		return nil, nil
 	}
-	return entries
+	mine := make([]string, len(grants))
+	var args []any
+	for i, g := range grants {
+		mine[i] = "SELECT log_offset FROM recipients WHERE audience = ? AND log_offset > ? AND log_offset <= ?"
+		args = append(args, g.Audience, max(g.After, after), upTo)
+	}
+	return s.entries(ctx, "SELECT "+columns+" FROM entries WHERE log_offset IN ("+strings.Join(mine, " UNION ")+") ORDER BY log_offset LIMIT ?", append(args, limit)...)
+}
+
+// entries scans by hand: every node reads every entry, and a mapper that looks at types costs more than the rest.
+func (s sqlStore) entries(ctx context.Context, query string, args ...any) ([]Entry, error) {
+	rows, err := s.read.WithContext(ctx).Raw(query, args...).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var entries []Entry
+	for rows.Next() {
+		var e Entry
+		var audiences, payload string
+		var expires, withdrawn sql.NullInt64
+		err := rows.Scan(&e.Offset, &e.Kind, &e.Subject, &e.Actor, &e.Topic, &e.CollapseKey, &audiences, &payload, &e.CreatedAt, &expires, &withdrawn)
+		if err != nil {
+			return nil, err
+		}
+		e.Audiences, e.Payload = strings.Fields(audiences), json.RawMessage(payload)
+		e.ExpiresAt, e.WithdrawnAt = expires.Int64, withdrawn.Int64
+		entries = append(entries, e)
+	}
+	return entries, rows.Err()
+}
+
+// trim takes the counter's row last, because every publish waits for it.
+func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n int64, err error) {
+	err = s.transact(ctx, func(tx *gorm.DB) error {
+		var rows []struct {
+			LogOffset int64
+			Audiences string
+		}
+		err := tx.Table("entries").Select("log_offset", "audiences").Where("created_at < ?", before).
+			Order("log_offset").Limit(limit).Find(&rows).Error
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		n = int64(len(rows))
+		last := rows[n-1].LogOffset
+		audiences := map[string]struct{}{}
+		for _, r := range rows {
+			for _, a := range strings.Fields(r.Audiences) {
+				audiences[a] = struct{}{}
+			}
+		}
+		for audience := range audiences {
+			if err := tx.Exec("DELETE FROM recipients WHERE audience = ? AND log_offset <= ?", audience, last).Error; err != nil {
+				return err
+			}
+		}
+		if err := tx.Exec("DELETE FROM entries WHERE log_offset <= ?", last).Error; err != nil {
+			return err
+		}
+		return tx.Exec("UPDATE log_head SET trimmed = ? WHERE trimmed < ?", last, last).Error
+	})
+	return n, err
 }

@@ -2,10 +2,10 @@ package journal
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,11 +13,18 @@ import (
 const (
 	// pollFloor is how late a node may learn of an entry when every hint is lost.
 	pollFloor = 500 * time.Millisecond
-	// cacheEntries and cacheBytes bound what is kept in memory for those who come back.
-	cacheEntries = 20_000
-	cacheBytes   = 32 << 20
+	// freshLimit is how long after a look at the log this node may act on what it remembers. Past it a
+	// node that was cut off, or stopped, has to ask the database.
+	freshLimit = 3 * pollFloor
+	// readTimeout bounds a look at the log: a connection that died without a word must not end the tail.
+	readTimeout = 3 * time.Second
+	// lookBack is how many entries before the head a node begins with, so that those who come to it from
+	// another node find in memory what they missed.
+	lookBack = 20_000
 	// fetchLimit is how many entries one read of the database takes.
-	fetchLimit = 1_000
+	fetchLimit = 2_000
+	// waitingLimit bounds what may wait behind a hole; what is dropped is read from the log.
+	waitingLimit = 4 * batchLimit
 	// holeAlarm is how long a hole in the log may stand before it is reported as an error.
 	holeAlarm = 2 * time.Second
 )
@@ -26,21 +33,26 @@ const (
 type tail struct {
 	mu     sync.Mutex
 	epoch  string
-	cursor int64 // the last offset handed on
-	recent []Entry
-	bytes  int
-	fresh  []Entry // appended by this node, not yet handed on; in any order
+	cursor int64   // the last offset handed on
+	fresh  []Entry // appended by this node or told by another, not yet handed on; in any order
 	hole   time.Time
+
+	holes atomic.Int64
+	seen  atomic.Pointer[time.Time] // when the log was last looked at, everything in it then being handed on
 }
 
 func (t *tail) start(h Head) {
-	t.epoch, t.cursor = h.Epoch, h.Offset
+	t.epoch, t.cursor = h.Epoch, max(h.Trimmed, h.Offset-lookBack)
 }
 
 func (t *tail) offer(entries []Entry) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.fresh)+len(entries) > waitingLimit {
+		t.fresh = nil
+		return
+	}
 	t.fresh = append(t.fresh, entries...)
-	t.mu.Unlock()
 }
 
 // next takes from fresh what follows the cursor without a hole, and says whether anything waits
@@ -64,67 +76,6 @@ func (t *tail) next() (ready []Entry, gap bool) {
 	return ready, len(t.fresh) > 0
 }
 
-// keep remembers an entry for replays and moves the cursor onto it.
-func (t *tail) keep(e Entry) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.cursor = e.Offset
-	t.recent = append(t.recent, e)
-	t.bytes += len(e.Payload)
-	if len(t.recent) <= cacheEntries && t.bytes <= cacheBytes {
-		return
-	}
-	// Half goes at once, so that each entry is moved once on average, not with every new one.
-	t.recent = slices.Clone(t.recent[(len(t.recent)+1)/2:])
-	t.bytes = 0
-	for i := range t.recent {
-		t.bytes += len(t.recent[i].Payload)
-	}
-}
-
-// Follow hands every entry to deliver, in order and without a hole, until ctx ends. A value on hints
-// makes it look at once. lost is called when positions of the old epoch mean nothing any more.
-func (j *Journal) Follow(ctx context.Context, hints <-chan struct{}, deliver func(Entry), lost func()) {
-	poll := time.NewTicker(pollFloor)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hints:
-			j.drain(ctx, deliver)
-		case <-poll.C:
-			// Two steps: even with every hint lost the database is asked once a floor.
-			j.drain(ctx, deliver)
-			j.watchEpoch(ctx, lost)
-		}
-	}
-}
-
-func (j *Journal) drain(ctx context.Context, deliver func(Entry)) {
-	for {
-		ready, gap := j.tail.next()
-		if len(ready) == 0 {
-			var err error
-			if ready, err = j.after(ctx, j.tail.at()); err != nil {
-				j.log.Warn("the log cannot be read; trying again", "error", err)
-				return
-			}
-			if ready = j.contiguous(ready); len(ready) == 0 {
-				return
-			}
-			gap = true // there may be more than one read brings
-		}
-		for _, e := range ready {
-			deliver(e)
-			j.tail.keep(e)
-		}
-		if !gap && !j.tail.waiting() {
-			return
-		}
-	}
-}
-
 func (t *tail) waiting() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,15 +88,106 @@ func (t *tail) at() int64 {
 	return t.cursor
 }
 
-// contiguous cuts the entries at the first hole. Offsets are given in commit order, so there can be
-// none; if one shows all the same it is read again and reported, never stepped over.
-func (j *Journal) contiguous(entries []Entry) []Entry {
+func (t *tail) moveTo(offset int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cursor = offset
+}
+
+// Follow hands every entry to deliver, in order and without a hole, until ctx ends; it begins a stretch
+// before the head. A value on hints makes it look at once. lost is called, with the new head, when
+// positions of the old epoch mean nothing any more.
+func (j *Journal) Follow(ctx context.Context, hints <-chan struct{}, deliver func(Entry), lost func(Head)) {
+	poll := time.NewTicker(pollFloor)
+	defer poll.Stop()
+	j.poll(ctx, deliver, lost)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hints:
+			j.drain(ctx, deliver)
+		case <-poll.C:
+			j.poll(ctx, deliver, lost)
+		}
+	}
+}
+
+// poll asks the database for the head, so that this node is never later than the poll floor though every
+// hint is lost, and learns of a new epoch.
+func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)) {
+	began := time.Now()
+	looking, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	head, err := j.Head(looking)
+	if err == nil {
+		err = j.watchEpoch(looking, head, lost)
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			j.log.Warn("the log cannot be looked at; trying again", "error", err)
+		}
+		return
+	}
+	if j.tail.at() < head.Offset {
+		j.drain(ctx, deliver)
+	}
+	if j.tail.at() >= head.Offset {
+		j.tail.seen.Store(&began)
+	}
+}
+
+// Fresh reports whether this node has lately handed on all that the log held: what it keeps in memory of
+// rows is then at most that old.
+func (j *Journal) Fresh() bool {
+	seen := j.tail.seen.Load()
+	return seen != nil && time.Since(*seen) < freshLimit
+}
+
+// Holes counts how often an entry was missing between two others.
+func (j *Journal) Holes() int64 { return j.tail.holes.Load() }
+
+func (j *Journal) drain(ctx context.Context, deliver func(Entry)) {
+	for ctx.Err() == nil {
+		ready, gap := j.tail.next()
+		if len(ready) == 0 {
+			var err error
+			if ready, err = j.read(ctx); err != nil {
+				j.log.Warn("the log cannot be read; trying again", "error", err)
+				return
+			}
+			if len(ready) == 0 {
+				return
+			}
+			gap = len(ready) == fetchLimit
+		}
+		for _, e := range ready {
+			j.observe(&e)
+			deliver(e)
+			j.tail.moveTo(e.Offset)
+		}
+		if !gap && !j.tail.waiting() {
+			return
+		}
+	}
+}
+
+// read gives what follows the cursor without a hole. Offsets are given in commit order, so there can be no
+// hole; if one shows all the same it is counted, reported and read again, never stepped over.
+func (j *Journal) read(ctx context.Context) ([]Entry, error) {
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	entries, err := j.store.after(reading, j.tail.at(), fetchLimit)
+	if err != nil {
+		return nil, err
+	}
 	want := j.tail.at() + 1
 	for i, e := range entries {
 		if e.Offset == want {
 			want++
 			continue
 		}
+		j.tail.holes.Add(1)
 		if j.tail.hole.IsZero() {
 			j.tail.hole = time.Now()
 		}
@@ -154,105 +196,51 @@ func (j *Journal) contiguous(entries []Entry) []Entry {
 			level = j.log.Error
 		}
 		level("a hole in the log", "expected", want, "found", e.Offset)
-		return entries[:i]
+		return entries[:i], nil
 	}
 	j.tail.hole = time.Time{}
-	return entries
-}
-
-// after reads what follows an offset, for this node as a whole.
-func (j *Journal) after(ctx context.Context, offset int64) ([]Entry, error) {
-	var rows []row
-	err := j.read.WithContext(ctx).Table("entries").Where("log_offset > ?", offset).
-		Order("log_offset").Limit(fetchLimit).Find(&rows).Error
-	return entriesOf(rows), err
-}
-
-func entriesOf(rows []row) []Entry {
-	entries := make([]Entry, len(rows))
-	for i := range rows {
-		entries[i] = rows[i].entry()
-	}
-	return entries
+	return entries, nil
 }
 
 // watchEpoch notices a database that is not the one this node knew: another epoch, or a head that
 // lies behind what was already handed on. Either way the positions that clients hold are void.
-func (j *Journal) watchEpoch(ctx context.Context, lost func()) {
-	head, err := j.Head(ctx)
-	if err != nil {
-		return // drain has said so
-	}
+func (j *Journal) watchEpoch(ctx context.Context, head Head, lost func(Head)) (err error) {
 	j.tail.mu.Lock()
 	epoch, cursor := j.tail.epoch, j.tail.cursor
 	j.tail.mu.Unlock()
 	switch {
 	case head.Epoch != epoch:
 	case head.Offset < cursor:
-		if err := j.replaceEpoch(ctx, head.Epoch); err != nil {
-			j.log.Error("the log is shorter than it was, and its epoch cannot be changed", "error", err)
-			return
+		if err := j.store.replaceEpoch(ctx, head.Epoch, randomEpoch()); err != nil {
+			return err
 		}
 		if head, err = j.Head(ctx); err != nil {
-			return
+			return err
 		}
 	case head.Trimmed > cursor:
 		// This node slept longer than entries are kept.
 	default:
-		return
+		return nil
 	}
 	j.log.Warn("the log starts anew; every client is told", "epoch", head.Epoch, "head", head.Offset)
 	j.tail.mu.Lock()
-	j.tail.epoch, j.tail.cursor, j.tail.recent, j.tail.bytes, j.tail.fresh = head.Epoch, head.Offset, nil, 0, nil
+	j.tail.epoch, j.tail.cursor, j.tail.fresh = head.Epoch, head.Offset, nil
 	j.tail.mu.Unlock()
+	j.tail.seen.Store(nil)
 	j.epoch.Store(&head.Epoch)
-	lost()
-}
-
-// Recent gives the entries in (after, upTo] that one of the grants lets be seen, from memory alone;
-// ok is false when memory does not reach back that far.
-func (j *Journal) Recent(after, upTo int64, grants []Grant) (entries []Entry, ok bool) {
-	t := &j.tail
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if after >= upTo {
-		return nil, true
-	}
-	if len(t.recent) == 0 || t.recent[0].Offset > after+1 || t.cursor < upTo {
-		return nil, false
-	}
-	for i := int(after + 1 - t.recent[0].Offset); i < len(t.recent) && t.recent[i].Offset <= upTo; i++ {
-		if t.recent[i].readable(grants) {
-			entries = append(entries, t.recent[i])
-		}
-	}
-	return entries, true
+	lost(head)
+	return nil
 }
 
 // Range reads at most limit entries in (after, upTo] that one of the grants lets be seen now, and the
 // offset up to which the reader then has everything.
 func (j *Journal) Range(ctx context.Context, after, upTo int64, grants []Grant, limit int) ([]Entry, int64, error) {
-	if entries, ok := j.Recent(after, upTo, grants); ok {
-		return entries, upTo, nil
-	}
-	mine := ""
-	var args []any
-	for i, g := range grants {
-		if i > 0 {
-			mine += " UNION "
-		}
-		mine += "SELECT log_offset FROM recipients WHERE audience = ? AND log_offset > ? AND log_offset <= ?"
-		args = append(args, g.Audience, max(g.After, after), upTo)
-	}
-	var rows []row
-	err := j.read.WithContext(ctx).
-		Raw(fmt.Sprintf("SELECT * FROM entries WHERE log_offset IN (%s) ORDER BY log_offset LIMIT %d", mine, limit), args...).
-		Scan(&rows).Error
+	entries, err := j.store.between(ctx, after, upTo, grants, limit)
 	if err != nil {
 		return nil, after, err
 	}
-	if len(rows) == limit {
-		upTo = rows[limit-1].LogOffset
+	if len(entries) == limit {
+		upTo = entries[limit-1].Offset
 	}
-	return entriesOf(rows), upTo, nil
+	return entries, upTo, nil
 }
