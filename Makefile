@@ -16,15 +16,21 @@ WEB_INSTALLED := web/node_modules/.package-lock.json
 
 SUITE := cd .ci/tools && $(GO) build -buildvcs=false -o ../bin/suite ./suite && ../bin/suite
 
+# FAULTS="kill -9 of a node,LISTEN cut" injects these alone, WITHOUT=… all but these, BINARY=… runs another build.
+SEED ?= 1
+MINUTES ?= 5
+PEOPLE ?= 200
+VERIFY := cd bench/faults && $(GO) test -count=1 -timeout=0 -run '^TestFaults$$'
+
 # ONLY="go e2e" runs these parts alone; .ci/tools/suite lists them.
 ONLY ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run test test-deps debian-packages lint fmt clean
+.PHONY: help build run test test-deps debian-packages verify-faults lint fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist/index.html ## bin/belfry, front end included
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP) -ldflags '-s -w' -o bin/belfry .
@@ -39,6 +45,9 @@ test-deps: debian-packages $(WEB_INSTALLED) $(GOLANGCI) ## only install what the
 
 debian-packages:
 	.ci/deps
+
+verify-faults: debian-packages ## break a running server on purpose and balance what came of it [SEED=n] [MINUTES=n]
+	@$(VERIFY) -seed $(SEED) -minutes $(MINUTES) -people $(PEOPLE) -only "$(FAULTS)" -without "$(WITHOUT)" -binary "$(abspath $(BINARY))"
 
 lint: $(GOLANGCI) $(WEB_INSTALLED) ## all that reads the code and does not run it
 	@$(SUITE) gofmt tidy tidy-tools tidy-bench vet lint lint-tools lint-bench web-lint web-types web-format

@@ -19,7 +19,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 	node := server.New(t, cluster.DSN(), "HEARTBEAT=200ms")
 	names, key := people(node)
 	node.MustStart()
-	l := &load{ledger: newLedger(), t: t, seed: *seed, rate: *rate / 4, people: names, callers: []*server.Caller{node.ByKey(key)}}
+	l := newLoad(t, *steady/4, names, node.ByKey(key))
 	l.read(node)
 	as := node.Login(t, names[0])
 	pid, began := node.PID(), time.Now()

@@ -11,15 +11,26 @@ import (
 	"belfry/internal/testpg"
 )
 
-// The sizes of the crash tests. The defaults are what counts; smaller ones are for trying.
+// The sizes of the runs. The defaults are those of the short set.
 var (
-	seed  = flag.Uint64("seed", 1, "draws recipients and moments of faults")
-	rate  = flag.Int("rate", 2000, "letters a second to publish")
-	kills = flag.Int("kills", 20, "crashes of the server")
+	seed    = flag.Uint64("seed", 1, "draws recipients, faults and their moments")
+	rate    = flag.Int("rate", 300, "letters a second to publish while faults of the table are on")
+	steady  = flag.Int("steady", 2000, "letters a second to publish while one server crashes")
+	kills   = flag.Int("kills", 20, "crashes of that server")
+	crowd   = flag.Int("people", 40, "people who read, each over three streams")
+	minutes = flag.Float64("minutes", 1, "how long faults of the table come, at the least")
+	only    = flag.String("only", "", "inject these alone, by their names in the table, separated by commas")
+	without = flag.String("without", "", "inject all but these")
+	binary  = flag.String("binary", "", "another build of belfry to run")
 )
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *binary != "" {
+		if err := os.Setenv("BELFRY_BIN", *binary); err != nil {
+			panic(err)
+		}
+	}
 	code := testpg.Run(m, nil)
 	server.Remove()
 	os.Exit(code)

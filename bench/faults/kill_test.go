@@ -22,7 +22,7 @@ func killWhilePublishing(t *testing.T, kind, database string) {
 	node := server.New(t, database)
 	names, key := people(node)
 	node.MustStart()
-	l := &load{ledger: newLedger(), t: t, seed: *seed, rate: *rate, people: names, callers: []*server.Caller{node.ByKey(key)}}
+	l := newLoad(t, *steady, names, node.ByKey(key))
 	l.read(node)
 	dice := rand.New(rand.NewPCG(*seed, 0))
 	began := time.Now()
@@ -64,11 +64,10 @@ func TestKillOneOfTwo(t *testing.T) {
 	database := testpg.NewCluster(t).DSN()
 	nodes := []*server.Node{server.New(t, database), server.New(t, database)}
 	names, key := people(nodes[0])
-	l := &load{ledger: newLedger(), t: t, seed: *seed, rate: *rate / 2, people: names}
 	for _, node := range nodes {
 		node.MustStart()
-		l.callers = append(l.callers, node.ByKey(key))
 	}
+	l := newLoad(t, *steady/2, names, nodes[0].ByKey(key), nodes[1].ByKey(key))
 	l.read(nodes...)
 	began := time.Now()
 	l.publish()
@@ -99,9 +98,13 @@ func (l *load) report(title string, b balance, took time.Duration, away []time.D
 	text += fmt.Sprintf("  publishes    %d acked, %d refused, %d unknown; %d requests repeated (%d after 503), %d acks told again\n", b.acked, b.refused, b.unknown, l.retries, l.busy, b.replayed)
 	text += fmt.Sprintf("  rate         %.0f/s over %.1f s up, offered %d/s; due while all publishers were busy: %d\n", l.up.rate(), l.up.took.Seconds(), l.rate, l.late.Load())
 	text += fmt.Sprintf("  delivered    %d after dropping %d repeated ids\n", b.delivered, b.repeats)
-	text += fmt.Sprintf("  lost %d, out of order %d, duplicates %d, phantoms %d, foreign %d, misplaced %d\n", b.lost, b.disordered, b.duplicates, b.phantoms, b.foreign, b.misplaced)
+	text += "  broken promises:"
+	for k, count := range b.wrong {
+		text += fmt.Sprintf(" %v %d", kind(k), count)
+	}
+	text += "\n"
 	if len(away) > 0 {
 		text += fmt.Sprintf("  away: median %d ms, longest %d ms\n", away[len(away)/2].Milliseconds(), away[len(away)-1].Milliseconds())
 	}
-	report.Write(l.t, "faults", text)
+	report.Write(l.t, "crashes", text)
 }

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,38 +19,73 @@ type letter struct {
 type outcome int
 
 const (
-	unknown  outcome = iota // no answer ever: it may be delivered once or not at all
+	unknown  outcome = iota // no answer, and it gave up: it may be delivered once or not at all
 	acked                   // 201: it must be delivered
 	refused                 // 4xx: it must not be delivered
 	replayed                // 201 to a repeat of what was done already; counts as acked
 )
 
+// position is an id "EPOCH-OFFSET" of the wire.
+type position struct {
+	epoch  string
+	offset int64
+}
+
+// positionOf reads an id; the offset is -1 when it is none.
+func positionOf(id string) position {
+	epoch, digits, _ := strings.Cut(id, "-")
+	offset, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		offset = -1
+	}
+	return position{epoch, offset}
+}
+
 // sent is one line of the publishers' book.
 type sent struct {
 	to      []string
 	outcome outcome
-	cursor  string // of the ack
+	at      position // of the ack
+	asked   time.Time
 }
 
 // received is one line of a reader's book.
 type received struct {
-	cursor string
+	at     position
 	letter letter
-	at     time.Time
+	when   time.Time
+}
+
+// reset is the server's word that what lies between two positions will not come.
+type reset struct {
+	after    int // as many lines came before it
+	from, to position
+}
+
+// book is what one reader wrote down.
+type book struct {
+	lines  []received
+	resets []reset
 }
 
 // ledger holds what publishers were told and what readers got, to be balanced in the end. It is safe
 // for several goroutines.
 type ledger struct {
-	mu       sync.Mutex
-	sent     map[letter]sent
-	received map[string][]received // by reader, named user/device
-	retries  int                   // requests whose outcome was unknown and that were sent again
-	busy     int                   // answers 503
+	mu      sync.Mutex
+	epochs  map[string]string // one copy of each
+	sent    map[letter]sent
+	books   map[string]*book      // by reader, named user/device
+	inboxes map[string][]received // by user, as read in the end; nil when nobody looked
+	broken  []anomaly             // what was seen to be wrong as it happened
+	retries int                   // requests whose outcome was unknown and that were sent again
+	busy    int                   // answers 503
+
+	// gone says that an acknowledged letter was on a database that is no more. Nil: there is none.
+	gone func(position) bool
 }
 
 func newLedger() *ledger {
-	return &ledger{sent: map[letter]sent{}, received: map[string][]received{}}
+	return &ledger{sent: map[letter]sent{}, books: map[string]*book{}, epochs: map[string]string{}}
 }
 
 func (l *ledger) note(which letter, line sent) {
@@ -74,119 +110,53 @@ func (l *ledger) busyNow() int {
 	return l.busy
 }
 
+// opens begins a reader's book: who gets nothing is asked for too.
+func (l *ledger) opens(reader string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.books[reader] = &book{}
+}
+
 func (l *ledger) got(reader string, line received) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.received[reader] = append(l.received[reader], line)
+	line.at = l.shared(line.at)
+	b := l.books[reader]
+	b.lines = append(b.lines, line)
 }
 
-// balance is what a ledger comes to, summed over its readers.
-type balance struct {
-	acked, replayed, refused, unknown int
-
-	delivered  int // after dropping ids that were seen
-	repeats    int // dropped for that
-	lost       int // acked for this user and not delivered
-	disordered int // an id or a publisher's number that went back
-	duplicates int // one letter under two ids
-	phantoms   int // refused and delivered all the same, or never sent
-	foreign    int // meant for others
-	misplaced  int // delivered under another id than the ack gave
-}
-
-func (b balance) faults() int {
-	return b.lost + b.disordered + b.duplicates + b.phantoms + b.foreign + b.misplaced
-}
-
-// balance compares both sides, reader by reader.
-func (l *ledger) balance() balance {
+func (l *ledger) gotReset(reader string, from, to position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var b balance
-	for _, line := range l.sent {
-		switch line.outcome {
-		case acked:
-			b.acked++
-		case replayed:
-			b.acked++
-			b.replayed++
-		case refused:
-			b.refused++
-		case unknown:
-			b.unknown++
-		}
-	}
-	for reader, lines := range l.received {
-		user, _, _ := strings.Cut(reader, "/")
-		b.read(l.sent, user, lines)
-	}
-	return b
+	b := l.books[reader]
+	b.resets = append(b.resets, reset{len(b.lines), l.shared(from), l.shared(to)})
 }
 
-func (b *balance) read(book map[letter]sent, user string, lines []received) {
-	ids, letters := map[string]bool{}, map[letter]bool{}
-	last, of := int64(-1), map[int]int{} // the last offset, and of each publisher the last number
-	for _, line := range lines {
-		offset := offsetOf(line.cursor)
-		if ids[line.cursor] {
-			b.repeats++
-			continue
-		}
-		ids[line.cursor] = true
-		b.delivered++
-		before, known := of[line.letter.Publisher]
-		if offset <= last || known && line.letter.Number < before {
-			b.disordered++
-		}
-		last, of[line.letter.Publisher] = max(last, offset), max(before, line.letter.Number)
-		if letters[line.letter] {
-			b.duplicates++
-		}
-		letters[line.letter] = true
-		b.judge(book, user, line)
+// shared gives a position whose epoch is kept once: there are millions of positions and few epochs.
+func (l *ledger) shared(p position) position {
+	if known, ok := l.epochs[p.epoch]; ok {
+		return position{known, p.offset}
 	}
-	for which, line := range book {
-		if (line.outcome == acked || line.outcome == replayed) && isFor(line.to, user) && !letters[which] {
-			b.lost++
-		}
-	}
+	epoch := strings.Clone(p.epoch) // the id it was cut from is not kept
+	l.epochs[epoch] = epoch
+	return position{epoch, p.offset}
 }
 
-// judge says whether one delivery should have been.
-func (b *balance) judge(book map[letter]sent, user string, line received) {
-	was, exists := book[line.letter]
-	switch {
-	case !exists || was.outcome == refused:
-		b.phantoms++
-	case !isFor(was.to, user):
-		b.foreign++
-	case was.cursor != "" && was.cursor != line.cursor:
-		b.misplaced++
-	}
+// breaks writes down what no balance would show.
+func (l *ledger) breaks(k kind, who, format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = append(l.broken, anomaly{k, time.Now(), who, fmt.Sprintf(format, args...)})
 }
 
-func isFor(to []string, user string) bool {
-	for _, name := range to {
-		if name == user {
-			return true
-		}
+// hasRead writes down what the inbox of a user holds in the end.
+func (l *ledger) hasRead(user string, lines []received) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inboxes == nil {
+		l.inboxes = map[string][]received{}
 	}
-	return false
+	l.inboxes[user] = append(l.inboxes[user], lines...)
 }
 
-// offsetOf reads the number of an id "EPOCH-OFFSET"; -1 when it is none.
-func offsetOf(id string) int64 {
-	_, digits, _ := strings.Cut(id, "-")
-	offset, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return offset
-}
-
-func (b balance) String() string {
-	return fmt.Sprintf("acked %d (%d of them told again), refused %d, unknown %d; delivered %d, repeats dropped %d; "+
-		"lost %d, out of order %d, duplicates %d, phantoms %d, foreign %d, misplaced %d",
-		b.acked, b.replayed, b.refused, b.unknown, b.delivered, b.repeats,
-		b.lost, b.disordered, b.duplicates, b.phantoms, b.foreign, b.misplaced)
-}
+func isFor(to []string, user string) bool { return slices.Contains(to, user) }

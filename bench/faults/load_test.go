@@ -22,7 +22,6 @@ const (
 	tryAgain   = 20 * time.Millisecond
 	// patience is how long anything that has to happen may take on a busy machine.
 	patience = 30 * time.Second
-	lastly   = "that was all"
 )
 
 // load publishes at a rate to people who read, and keeps the ledger of both.
@@ -34,6 +33,8 @@ type load struct {
 	people  []string
 	callers []*server.Caller // to publish through; a publisher keeps to one
 	readers []*stream.Reader
+	// giveUp is one in how many letters is not sent again when its outcome is unknown; 0 = none.
+	giveUp int
 
 	due      chan struct{} // one for each letter that is to be sent now
 	late     atomic.Int64  // letters that were due when all publishers had their hands full
@@ -42,9 +43,25 @@ type load struct {
 	pings    atomic.Int64 // that readers got
 	begun    atomic.Int64 // streams that readers have opened, again ones included
 	up       uptime
+	probes   probes
 	sending  sync.WaitGroup
 	reading  sync.WaitGroup
-	stop     context.CancelFunc
+	stop     context.CancelFunc // of the publishers
+	leave    context.CancelFunc // of the readers
+	present  context.Context    // ends with leave
+}
+
+func newLoad(t testing.TB, rate int, people []string, callers ...*server.Caller) *load {
+	l := &load{ledger: newLedger(), t: t, seed: *seed, rate: rate, people: people, callers: callers}
+	l.present, l.leave = context.WithCancel(context.Background())
+	l.stop = func() {}
+	t.Cleanup(func() { // a test that broke off leaves nobody behind
+		l.stop()
+		l.leave()
+		l.sending.Wait()
+		l.reading.Wait()
+	})
+	return l
 }
 
 // uptime counts what is acknowledged while nothing is broken, or all the time where others go on. What piled up during a fault and is
@@ -72,19 +89,20 @@ func people(n *server.Node) (names []string, key string) {
 		names = append(names, fmt.Sprintf("ringer%d", i))
 	}
 	n.AddUser(names...)
-	n.AddGroup("odd", names[1], names[3], names[5], names[7])
+	n.AddGroup("odd", odd(names)...)
 	return names, n.AddKey("load", "notices:write")
 }
+
+// odd is who is in the group.
+func odd(names []string) []string { return []string{names[1], names[3], names[5], names[7]} }
 
 // read opens a stream of each user at each node and returns when all of them have begun.
 func (l *load) read(nodes ...*server.Node) {
 	l.t.Helper()
-	for i, name := range l.people {
+	for _, name := range l.people {
 		caller := nodes[0].Login(l.t, name)
 		for k, node := range nodes {
-			reader := stream.New(node.Base, "/sse/stream", caller.Cookie)
-			l.readers = append(l.readers, reader)
-			l.reading.Go(func() { l.follow(reader, fmt.Sprintf("%s/%d-%d", name, i, k)) })
+			l.follow(stream.New(node.Base, "/sse/stream", caller.Cookie), fmt.Sprintf("%s/%d", name, k))
 		}
 	}
 	l.awaitStreams(len(l.readers))
@@ -105,47 +123,23 @@ func (l *load) awaitAcks(n int) {
 
 func (l *load) await(what string, reached func() bool) {
 	l.t.Helper()
-	deadline, tick := time.After(patience), time.NewTicker(time.Millisecond)
+	if !within(patience, reached) {
+		l.t.Fatalf("not after %v: %s", patience, what)
+	}
+}
+
+// within looks again and again until something is so, and says whether it became so in time.
+func within(limit time.Duration, reached func() bool) bool {
+	deadline, tick := time.After(limit), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !reached() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			l.t.Fatalf("not after %v: %s", patience, what)
+			return false
 		}
 	}
-}
-
-func (l *load) follow(reader *stream.Reader, name string) {
-	l.mu.Lock()
-	l.received[name] = nil // who gets nothing is asked for too
-	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Minute)
-	defer cancel()
-	err := reader.Follow(ctx, func(e stream.Event) bool {
-		switch e.Name {
-		case "hello":
-			l.begun.Add(1)
-		case "ping":
-			l.pings.Add(1)
-		case "notice":
-			var notice struct {
-				Title string
-				Data  letter
-			}
-			if err := json.Unmarshal([]byte(e.Data), &notice); err != nil {
-				l.t.Errorf("%s: a notice that cannot be read: %v: %q", name, err, e.Data)
-			}
-			if notice.Title == lastly {
-				return false
-			}
-			l.got(name, received{cursor: e.ID, letter: notice.Data, at: time.Now()})
-		}
-		return true
-	})
-	if err != nil && l.t.Context().Err() == nil {
-		l.t.Errorf("%s: %v", name, err)
-	}
+	return true
 }
 
 // publish starts the publishers.
@@ -159,11 +153,6 @@ func (l *load) publish() {
 	}
 	l.sending.Go(func() { l.pace(ctx) })
 	l.up.begin(0)
-	l.t.Cleanup(func() { // a test that broke off leaves nobody behind
-		cancel()
-		l.sending.Wait()
-		l.reading.Wait()
-	})
 }
 
 // pace says when a letter is due.
@@ -190,7 +179,7 @@ func (l *load) pace(ctx context.Context) {
 	}
 }
 
-// publisher sends one letter after the other: only when it knows what became of one it goes on.
+// publisher sends one letter after the other: only when it knows what became of one, or gave up, it goes on.
 func (l *load) publisher(ctx context.Context, me int, caller *server.Caller) {
 	dice := rand.New(rand.NewPCG(l.seed, uint64(me)))
 	for number := 1; ; number++ {
@@ -204,7 +193,9 @@ func (l *load) publisher(ctx context.Context, me int, caller *server.Caller) {
 		if (number+me)%everyN == 0 {
 			to["users"] = append(readers[:1:1], "nobody-of-this-name")
 		}
-		line := l.send(caller, which, to)
+		givesUp := l.giveUp > 0 && dice.IntN(l.giveUp) == 0
+		l.note(which, sent{to: readers, asked: time.Now()}) // a reader may be faster than the answer
+		line := l.send(caller, which, to, givesUp)
 		line.to = readers
 		l.note(which, line)
 		if line.outcome == acked || line.outcome == replayed {
@@ -213,68 +204,101 @@ func (l *load) publisher(ctx context.Context, me int, caller *server.Caller) {
 	}
 }
 
-// address draws for whom a letter is, and says who is to read it.
+// address draws for whom a letter is, and says who is to read it. The more people there are, the fewer
+// letters are for everyone: their number of deliveries would be all that is measured.
 func (l *load) address(dice *rand.Rand) (to map[string]any, readers []string) {
-	switch draw := dice.IntN(100); {
-	case draw < 2:
+	n := len(l.people)
+	switch draw := dice.IntN(1000); {
+	case draw < max(2, 160/n):
 		return map[string]any{"everyone": true}, l.people
-	case draw < 6:
-		return map[string]any{"groups": []string{"odd"}}, []string{l.people[1], l.people[3], l.people[5], l.people[7]}
-	case draw < 20:
-		i := dice.IntN(users - 1)
+	case draw < 50:
+		return map[string]any{"groups": []string{"odd"}}, odd(l.people)
+	case draw < 200:
+		i := dice.IntN(n - 1)
 		return map[string]any{"users": l.people[i : i+2]}, l.people[i : i+2]
 	default:
-		i := dice.IntN(users)
+		i := dice.IntN(n)
 		return map[string]any{"users": l.people[i : i+1]}, l.people[i : i+1]
 	}
 }
 
-// send repeats a request under its key until the answer is known.
-func (l *load) send(caller *server.Caller, which letter, to map[string]any) sent {
-	key := fmt.Sprintf("%d-%d-%d", l.seed, which.Publisher, which.Number)
-	notice := map[string]any{"to": to, "title": "toll", "data": which}
+// send repeats a request under its key until the answer is known, or the publisher gives up.
+func (l *load) send(caller *server.Caller, which letter, to map[string]any, givesUp bool) sent {
+	asked := time.Now()
 	for {
-		answer, err := caller.Call(context.Background(), http.MethodPost, "/api/v1/notices", notice, "Idempotency-Key", key)
-		switch {
-		case err == nil && answer.Status == http.StatusCreated:
-			var published server.Published
-			if err := json.Unmarshal(answer.Body, &published); err != nil || published.Cursor == "" {
-				l.t.Errorf("an ack without a cursor: %q", answer.Body)
-			}
-			if answer.Header.Get("Idempotency-Replayed") == "true" {
-				return sent{outcome: replayed, cursor: published.Cursor}
-			}
-			return sent{outcome: acked, cursor: published.Cursor}
-		case err == nil && answer.Status == http.StatusUnprocessableEntity:
-			return sent{outcome: refused}
-		case err == nil && answer.Status != http.StatusServiceUnavailable:
-			l.t.Errorf("publish: %d %s", answer.Status, answer.Body)
-			return sent{outcome: unknown}
-		case err == nil && answer.Header.Get("Retry-After") == "":
-			l.t.Error("503 without Retry-After")
+		line, busy := l.try(caller, which, to)
+		line.asked = asked
+		if line.outcome != unknown {
+			return line
 		}
-		l.noteRetry(err == nil)
-		select {
-		case <-time.After(tryAgain):
-		case <-l.t.Context().Done():
-			return sent{outcome: unknown}
+		l.noteRetry(busy)
+		if givesUp && !busy || l.present.Err() != nil {
+			return line
 		}
+		time.Sleep(tryAgain)
 	}
 }
 
-// finish stops publishing, sends everybody a last notice and returns when all readers have it.
+// try sends a letter once. busy says that the server answered 503.
+func (l *load) try(caller *server.Caller, which letter, to map[string]any) (line sent, busy bool) {
+	key := fmt.Sprintf("%d-%d-%d", l.seed, which.Publisher, which.Number)
+	notice := map[string]any{"to": to, "title": "toll", "data": which}
+	answer, err := caller.Call(context.Background(), http.MethodPost, "/api/v1/notices", notice, "Idempotency-Key", key)
+	if err != nil {
+		return sent{}, false
+	}
+	who := fmt.Sprint(which)
+	switch answer.Status {
+	case http.StatusCreated:
+		var published server.Published
+		if err := json.Unmarshal(answer.Body, &published); err != nil || published.Cursor == "" {
+			l.breaks(broken, who, "an ack without a cursor: %q", answer.Body)
+		}
+		line := sent{outcome: acked, at: positionOf(published.Cursor)}
+		if answer.Header.Get("Idempotency-Replayed") == "true" {
+			line.outcome = replayed
+		}
+		return line, false
+	case http.StatusUnprocessableEntity:
+		return sent{outcome: refused}, false
+	case http.StatusServiceUnavailable:
+		if answer.Header.Get("Retry-After") == "" {
+			l.breaks(broken, who, "503 without Retry-After")
+		}
+		return sent{}, true
+	}
+	l.breaks(broken, who, "publish: %d %s", answer.Status, answer.Body)
+	return sent{}, false
+}
+
+// finish stops publishing, sends everybody a last letter, and sends the readers home when they have it.
 func (l *load) finish() balance {
 	l.t.Helper()
+	b, wrong := l.close(nil)
+	for i, found := range wrong {
+		if i == 20 {
+			l.t.Logf("and %d more", len(wrong)-i)
+			break
+		}
+		l.t.Log(found)
+	}
+	return b
+}
+
+// close is finish for who wants the list of what went wrong, and to look at what there is in the end.
+func (l *load) close(look func()) (balance, []anomaly) {
 	l.up.end(l.ackCount.Load())
 	l.stop()
+	hopeless := time.AfterFunc(2*patience, l.leave) // a publisher asks until it is told
 	l.sending.Wait()
-	l.callers[0].Publish(l.t, map[string]any{"to": map[string]any{"everyone": true}, "title": lastly})
-	all := make(chan struct{})
-	go func() { l.reading.Wait(); close(all) }()
-	select {
-	case <-all:
-	case <-time.After(patience):
-		l.t.Errorf("some readers have not got the last notice after %v", patience)
+	hopeless.Stop()
+	if missing := l.probe(patience).missing(); len(missing) > 0 {
+		l.breaks(broken, missing[0], "%d readers have not got the last letter after %v", len(missing), patience)
 	}
+	if look != nil {
+		look()
+	}
+	l.leave()
+	l.reading.Wait()
 	return l.balance()
 }

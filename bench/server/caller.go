@@ -44,8 +44,11 @@ func (n *Node) Login(t testing.TB, name string) *Caller {
 }
 
 // At is the same principal on another node of the same database.
-func (c *Caller) At(n *Node) *Caller {
-	return &Caller{Base: n.Base, Cookie: c.Cookie, Key: c.Key, client: newClient()}
+func (c *Caller) At(n *Node) *Caller { return c.Via(n.Base, newClient()) }
+
+// Via is the same principal through something that stands before the nodes.
+func (c *Caller) Via(base string, client *http.Client) *Caller {
+	return &Caller{Base: base, Cookie: c.Cookie, Key: c.Key, client: client}
 }
 
 func newClient() *http.Client {

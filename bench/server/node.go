@@ -47,10 +47,7 @@ func New(t testing.TB, database string, settings ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, err := freeAddress(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	address := FreeAddress(t)
 	n := &Node{Base: "http://" + address, t: t, binary: path, dir: t.TempDir()}
 	n.settings = []string{"PATH=" + os.Getenv("PATH"), "BELFRY_LISTEN=" + address, "BELFRY_DATABASE_URL=" + database, "BELFRY_LOG_FORMAT=json"}
 	for _, setting := range settings {
@@ -69,6 +66,16 @@ func New(t testing.TB, database string, settings ...string) *Node {
 		}
 	})
 	return n
+}
+
+// FreeAddress is a host and port of this machine that nobody listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	address, err := freeAddress(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 func freeAddress(ctx context.Context) (string, error) {

@@ -1,5 +1,10 @@
 package server
 
+import (
+	"net/http"
+	"testing"
+)
+
 // Password is everybody's.
 const Password = "a bell rings twice at noon"
 
@@ -30,4 +35,12 @@ func (n *Node) AddGroup(name string, members ...string) {
 func (n *Node) AddKey(name, scopes string) string {
 	n.t.Helper()
 	return n.mustRun("", "key", "create", name, "--scope", scopes)
+}
+
+// PostUsers makes many people through the API of a running node, by a key with users:write.
+func (c *Caller) PostUsers(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		c.Must(t, http.StatusCreated, http.MethodPost, "/api/v1/users", map[string]string{"username": name, "password": Password}, nil)
+	}
 }

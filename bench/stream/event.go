@@ -27,18 +27,13 @@ const maxLine = 1 << 20
 // Scan reads events until the stream ends or each says no. A block that the end cuts short is no event. An
 // error is a fault of the wire: a carriage return or NUL, an unknown field, a line without end.
 func Scan(r io.Reader, each func(Event) bool) error {
-	lines := bufio.NewReaderSize(r, maxLine)
+	lines := bufio.NewScanner(r) // its buffer grows with the lines: there are thousands of readers
+	lines.Buffer(nil, maxLine)
+	lines.Split(wholeLine)
 	var event Event
 	var data []string
-	for {
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return fmt.Errorf("a line of more than %d bytes", maxLine)
-		}
-		if err != nil {
-			return nil //nolint:nilerr // the end, well or not: the reader comes back
-		}
-		line = line[:len(line)-1]
+	for lines.Scan() {
+		line := lines.Bytes()
 		if at := bytes.IndexAny(line, "\r\x00"); at >= 0 {
 			return fmt.Errorf("%q in a line: %q", line[at], line)
 		}
@@ -54,6 +49,18 @@ func Scan(r io.Reader, each func(Event) bool) error {
 		}
 		event, data = Event{}, nil
 	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a line of more than %d bytes", maxLine)
+	}
+	return nil // the end, well or not: the reader comes back
+}
+
+// wholeLine cuts at line feeds alone. What the end cuts short is no line.
+func wholeLine(data []byte, _ bool) (advance int, token []byte, err error) {
+	if at := bytes.IndexByte(data, '\n'); at >= 0 {
+		return at + 1, data[:at:at], nil
+	}
+	return 0, nil, nil
 }
 
 func (e *Event) field(line string, data *[]string) error {

@@ -118,6 +118,13 @@ func (c *Cluster) Stop() error {
 	return c.end(syscall.SIGINT)
 }
 
+// Abort ends the server at once ("immediate"): nothing is written, and Start recovers from the log.
+func (c *Cluster) Abort() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.end(syscall.SIGQUIT)
+}
+
 // Kill ends every process of the server with SIGKILL, as a crash of the machine would, except
 // that what was handed to the kernel is not lost. Start then recovers from the log.
 func (c *Cluster) Kill() error {
