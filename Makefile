@@ -27,7 +27,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run test test-deps debian-packages verify-faults lint fmt clean
+.PHONY: help build run test test-deps debian-packages verify-faults bench-publish bench-herd bench-lock lint fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,19 @@ debian-packages:
 
 verify-faults: debian-packages ## break a running server on purpose and balance what came of it [SEED=n] [MINUTES=n]
 	@$(VERIFY) -seed $(SEED) -minutes $(MINUTES) -people $(PEOPLE) -only "$(FAULTS)" -without "$(WITHOUT)" -binary "$(abspath $(BINARY))"
+
+# ARGS="-batch 100" passes flags on; ARGS=-h lists them.
+ARGS ?=
+MEASURE := cd bench && $(GO) run ./measure
+
+bench-publish: debian-packages ## how many notices a second are taken, each durable, and at what cost [ARGS=-h]
+	@$(MEASURE) publish $(ARGS)
+
+bench-herd: debian-packages ## what 5,000 streams do to the database in a rolling restart [ARGS=-h]
+	@$(MEASURE) herd $(ARGS)
+
+bench-lock: debian-packages ## how long after a lock on one node another one refuses [ARGS=-h]
+	@$(MEASURE) lock $(ARGS)
 
 lint: $(GOLANGCI) $(WEB_INSTALLED) ## all that reads the code and does not run it
 	@$(SUITE) gofmt tidy tidy-tools tidy-bench vet lint lint-tools lint-bench web-lint web-types web-format
