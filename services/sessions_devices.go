@@ -39,7 +39,9 @@ func (s *Sessions) own(ctx context.Context, l *Live, id string) (*Live, error) {
 
 func (s *Sessions) lockWhere(ctx context.Context, reason models.Reason, where string, args ...any) (n int, err error) {
 	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		rows, err := s.change(tx, "state = 'locked', reason = ?", "state = 'active' AND "+where, append([]any{reason}, args...)...)
+		// One that is too old is left to its end: the log would tell of that at once, the row would not.
+		rows, err := s.change(tx, "state = 'locked', reason = ?", "state = 'active' AND created_at > "+s.db.now()+" - ? AND "+where,
+			append([]any{reason, s.limits.Max.Milliseconds()}, args...)...)
 		n = len(rows)
 		return s.drafts(rows), err
 	})
