@@ -49,7 +49,7 @@ type newKeyView struct {
 }
 
 func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*created[newKeyView], error) {
-	if err := mayMakeKey(middleware.PrincipalOf(ctx), in.Body.Scopes); err != nil {
+	if err := s.mayMakeKey(ctx, middleware.PrincipalOf(ctx), in.Body.Scopes); err != nil {
 		return nil, err
 	}
 	expires, err := instant(in.Body.ExpiresAt, "expires_at")
@@ -68,9 +68,9 @@ func (s *Server) createKey(ctx context.Context, in *createKeyInput) (*created[ne
 }
 
 // mayMakeKey: a user proves the password first; a key hands on no more than it has.
-func mayMakeKey(p *services.Principal, scopes []models.Scope) error {
+func (s *Server) mayMakeKey(ctx context.Context, p *services.Principal, scopes []models.Scope) error {
 	if p.Key == nil {
-		return services.RequireProof(p.Live)
+		return s.Sessions.RequireProof(ctx, p.Live)
 	}
 	for _, scope := range scopes {
 		if !p.Key.Has(scope) {
@@ -86,7 +86,7 @@ func (s *Server) revokeKey(ctx context.Context, in *idPath) (*empty, error) {
 		return nil, err
 	}
 	if p := middleware.PrincipalOf(ctx); p.Live != nil {
-		if err := services.RequireProof(p.Live); err != nil {
+		if err := s.Sessions.RequireProof(ctx, p.Live); err != nil {
 			return nil, err
 		}
 	}

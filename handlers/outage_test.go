@@ -26,7 +26,6 @@ func TestOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	hello := map[string]any{"to": map[string]any{"users": []string{"anna"}}, "title": "Hello"}
-	c.get("/api/v1/session").refused(503, "unavailable")
 	c.get("/api/v1/notices").refused(503, "unavailable")
 	c.post("/api/v1/session/lock", nil).refused(503, "unavailable")
 	s.nobody().post("/api/v1/login", map[string]any{"username": "anna", "password": password}).refused(503, "unavailable")

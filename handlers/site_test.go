@@ -188,12 +188,14 @@ func (s *site) serve() {
 	})
 }
 
-// exec changes rows behind the server's back, to make time pass without waiting for it.
+// exec changes rows behind the server's back, to make time pass without waiting for it. No entry tells of
+// it, so what is kept in memory is dropped.
 func (s *site) exec(statement string, args ...any) {
 	s.Helper()
 	if err := s.db.Write.WithContext(s.Context()).Exec(statement, args...).Error; err != nil {
 		s.Fatal(err)
 	}
+	s.journal.Forget()
 }
 
 // number reads one integer.

@@ -17,6 +17,9 @@ import (
 // kindMembership is the entry by which open streams learn of a group that was joined or left.
 const kindMembership = "membership"
 
+// kindGroupRemoved is the entry that makes void what is kept of the group in memory.
+const kindGroupRemoved = "group_removed"
+
 // Groups keeps the named sets of people.
 type Groups struct {
 	db      *Database
@@ -147,11 +150,11 @@ func (g *Groups) Remove(ctx context.Context, name string) error {
 		if err := tx.Delete(group).Error; err != nil {
 			return nil, err
 		}
-		drafts := make([]journal.Draft, len(members))
+		drafts := make([]journal.Draft, len(members), len(members)+1)
 		for i, m := range members {
 			drafts[i] = membershipDraft(m, membershipEvent{GroupID: group.ID})
 		}
-		return drafts, nil
+		return append(drafts, journal.Draft{Kind: kindGroupRemoved, Audiences: []string{groupAudience(group.ID)}, Payload: json.RawMessage("{}")}), nil
 	})
 	return err
 }

@@ -173,10 +173,12 @@ func codeOf(err error) models.Code {
 	return models.CodeOf(err)
 }
 
-// run executes a statement past the services; it is how tests let time pass.
+// run executes a statement past the services; it is how tests let time pass. No entry tells of it, so what
+// is kept in memory is dropped.
 func (n *node) run(t *testing.T, statement string, args ...any) {
 	t.Helper()
 	must(t, n.db.Write.WithContext(t.Context()).Exec(statement, args...).Error)
+	n.journal.Forget()
 }
 
 func (n *node) number(t *testing.T, query string, args ...any) (value int64) {

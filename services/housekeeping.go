@@ -43,7 +43,9 @@ func (h *Housekeeping) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			err = h.sessions.Sweep(ctx)
+			if err = h.sessions.Sweep(ctx); err == nil {
+				err = h.sessions.Refresh(ctx)
+			}
 		case <-trim.C:
 			_, err = h.journal.Trim(ctx, time.Now().Add(-h.retention).UnixMilli())
 		case <-purge.C:

@@ -24,10 +24,19 @@ const kindKeyRevoked = "key_revoked"
 type Keys struct {
 	db      *Database
 	journal *journal.Journal
+	cache   *cache[string, *models.Key] // by hash; what lies in it is not changed
 }
 
 // NewKeys makes the service.
-func NewKeys(db *Database, j *journal.Journal) *Keys { return &Keys{db: db, journal: j} }
+func NewKeys(db *Database, j *journal.Journal) *Keys {
+	k := &Keys{db: db, journal: j, cache: newCache[string, *models.Key]()}
+	j.Observe(func(e *journal.Entry) {
+		if e.Kind == kindKeyRevoked {
+			k.cache.forgetWhere(func(key *models.Key) bool { return keyAudience(key.ID) == e.Audiences[0] })
+		}
+	}, k.cache.clear)
+	return k
+}
 
 // Create makes a key and gives its secret, the only time it can be seen. It has 256 bits of
 // randomness, so a plain hash of it is enough.
@@ -124,12 +133,25 @@ func (k *Keys) Resolve(ctx context.Context, secret string) (*models.Key, error) 
 	if !strings.HasPrefix(secret, keyPrefix) {
 		return nil, errBadCredential
 	}
-	var key models.Key
-	err := k.db.Read.WithContext(ctx).Where("hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > "+k.db.now()+")", hashOf(secret)).Take(&key).Error
+	hash := hashOf(secret)
+	now, fresh := k.journal.Fresh()
+	key, turn, known := k.cache.get(string(hash))
+	if known && fresh {
+		if key.ExpiresAt != nil && *key.ExpiresAt <= models.Instant(now) {
+			return nil, errBadCredential
+		}
+		return key, nil
+	}
+	key = &models.Key{}
+	err := k.db.Read.WithContext(ctx).Where("hash = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > "+k.db.now()+")", hash).Take(key).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, errBadCredential
 	}
-	return &key, err
+	if err != nil {
+		return nil, err
+	}
+	k.cache.put(turn, string(hash), key)
+	return key, nil
 }
 
 var errBadCredential = models.Errorf(models.CodeUnauthenticated, "The credential is not valid.")

@@ -15,12 +15,15 @@ const kindNotice = "notice"
 
 // Notices publishes, and keeps everybody's inbox.
 type Notices struct {
-	db      *Database
-	journal *journal.Journal
+	db        *Database
+	journal   *journal.Journal
+	directory *directory
 }
 
 // NewNotices makes the service.
-func NewNotices(db *Database, j *journal.Journal) *Notices { return &Notices{db: db, journal: j} }
+func NewNotices(db *Database, j *journal.Journal) *Notices {
+	return &Notices{db: db, journal: j, directory: newDirectory(db, j)}
+}
 
 // Target says for whom a notice is.
 type Target struct {
@@ -111,12 +114,11 @@ func (n *Notices) audiences(ctx context.Context, to Target) ([]string, error) {
 	if to.Everyone {
 		audiences = append(audiences, everyone)
 	}
-	tx := n.db.Read.WithContext(ctx)
-	users, err := userIDs(tx, to.Users, "to.users")
+	users, err := n.directory.userIDs(ctx, to.Users)
 	if err != nil {
 		return nil, err
 	}
-	groups, err := groupIDs(tx, to.Groups, "to.groups")
+	groups, err := n.directory.groupIDs(ctx, to.Groups)
 	for _, id := range users {
 		audiences = append(audiences, userAudience(id))
 	}

@@ -2,38 +2,45 @@ package services
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
 
 	"belfry/models"
+	"belfry/services/journal"
 )
 
 // nameChunk keeps a query's parameters below SQLite's limit.
 const nameChunk = 500
 
-// userIDs finds people by name, in any case, each once. The first unknown name is refused, and named:
-// it is the one thing that the sender has to know.
+// userIDs finds people by name, each once.
 func userIDs(tx *gorm.DB, usernames []string, field string) ([]int64, error) {
-	return idsOf(tx.Model(&models.User{}), "username", usernames, field, "There is no user ")
+	found, err := findNames(tx.Model(&models.User{}), "username", usernames)
+	if err != nil {
+		return nil, err
+	}
+	return idsOf(usernames, found, field, unknownUser)
 }
 
-func groupIDs(tx *gorm.DB, names []string, field string) ([]int64, error) {
-	return idsOf(tx.Model(&models.Group{}), "name", names, field, "There is no group ")
-}
+const (
+	unknownUser  = "There is no user "
+	unknownGroup = "There is no group "
+)
 
-func idsOf(model *gorm.DB, column string, names []string, field, unknown string) ([]int64, error) {
+// findNames gives the ids of the names there are, in lower case.
+func findNames(model *gorm.DB, column string, names []string) (map[string]int64, error) {
 	found := make(map[string]int64, len(names))
-	for at := 0; at < len(names); at += nameChunk {
-		chunk := make([]string, 0, nameChunk)
-		for _, name := range names[at:min(at+nameChunk, len(names))] {
-			chunk = append(chunk, strings.ToLower(name))
+	for chunk := range slices.Chunk(names, nameChunk) {
+		lower := make([]string, len(chunk))
+		for i, name := range chunk {
+			lower[i] = strings.ToLower(name)
 		}
 		var rows []struct {
 			ID   int64
 			Name string
 		}
-		err := model.Session(&gorm.Session{}).Select("id, lower("+column+") AS name").Where("lower("+column+") IN ?", chunk).Scan(&rows).Error
+		err := model.Session(&gorm.Session{}).Select("id, lower("+column+") AS name").Where("lower("+column+") IN ?", lower).Scan(&rows).Error
 		if err != nil {
 			return nil, err
 		}
@@ -41,19 +48,86 @@ func idsOf(model *gorm.DB, column string, names []string, field, unknown string)
 			found[r.Name] = r.ID
 		}
 	}
+	return found, nil
+}
+
+// idsOf gives each name's id, each once. The first unknown name is refused, and named: it is the one thing
+// that the sender has to know.
+func idsOf(names []string, found map[string]int64, field, unknown string) ([]int64, error) {
 	ids := make([]int64, 0, len(names))
-	used := map[int64]bool{}
 	for _, name := range names {
 		id, ok := found[strings.ToLower(name)]
 		if !ok {
 			return nil, models.InvalidField(field, unknown+name+".")
 		}
-		if !used[id] {
-			used[id] = true
-			ids = append(ids, id)
-		}
+		ids = append(ids, id)
+	}
+	if len(ids) > 1 {
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
 	}
 	return ids, nil
+}
+
+// directory knows whom a name stands for, so that a publish costs no query.
+type directory struct {
+	db            *Database
+	journal       *journal.Journal
+	users, groups *cache[string, int64] // by name in lower case
+}
+
+func newDirectory(db *Database, j *journal.Journal) *directory {
+	d := &directory{db: db, journal: j, users: newCache[string, int64](), groups: newCache[string, int64]()}
+	j.Observe(func(e *journal.Entry) {
+		switch e.Kind {
+		case kindAccount:
+			d.users.forgetWhere(func(id int64) bool { return userAudience(id) == e.Audiences[0] })
+		case kindGroupRemoved:
+			d.groups.forgetWhere(func(id int64) bool { return groupAudience(id) == e.Audiences[0] })
+		}
+	}, func() { d.users.clear(); d.groups.clear() })
+	return d
+}
+
+func (d *directory) userIDs(ctx context.Context, names []string) ([]int64, error) {
+	found, err := d.find(d.users, d.db.Read.WithContext(ctx).Model(&models.User{}), "username", names)
+	if err != nil {
+		return nil, err
+	}
+	return idsOf(names, found, "to.users", unknownUser)
+}
+
+func (d *directory) groupIDs(ctx context.Context, names []string) ([]int64, error) {
+	found, err := d.find(d.groups, d.db.Read.WithContext(ctx).Model(&models.Group{}), "name", names)
+	if err != nil {
+		return nil, err
+	}
+	return idsOf(names, found, "to.groups", unknownGroup)
+}
+
+// find looks in memory first, and for what is not there in the database, at once for all.
+func (d *directory) find(known *cache[string, int64], model *gorm.DB, column string, names []string) (map[string]int64, error) {
+	found := make(map[string]int64, len(names))
+	var missing []string
+	_, turn, _ := known.get("")
+	_, fresh := d.journal.Fresh()
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if id, _, ok := known.get(lower); ok && fresh {
+			found[lower] = id
+		} else {
+			missing = append(missing, lower)
+		}
+	}
+	if len(missing) == 0 {
+		return found, nil
+	}
+	read, err := findNames(model, column, missing)
+	for name, id := range read {
+		known.put(turn, name, id)
+		found[name] = id
+	}
+	return found, err
 }
 
 // Recipient is somebody a caller may write to.

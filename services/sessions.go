@@ -32,12 +32,17 @@ type Sessions struct {
 	throttle *Throttle
 	limits   models.SessionLimits
 	log      *slog.Logger
+
+	cache     *cache[string, *Live] // by id; what lies in it is not changed
+	refreshed int64                 // the newest activity that Refresh has learned of
 }
 
 // NewSessions makes the service. limits hold for every session at once, also for those that began
 // under others.
 func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, limits models.SessionLimits, log *slog.Logger) *Sessions {
-	return &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log}
+	s := &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log, cache: newCache[string, *Live]()}
+	j.Observe(s.observe, s.cache.clear)
+	return s
 }
 
 // Live is a session with its user, as the database saw them at one moment of its clock.
@@ -152,22 +157,21 @@ func (s *Sessions) Resolve(ctx context.Context, cookie string) (*Live, error) {
 		}
 		return nil, err
 	}
-	if subtle.ConstantTimeCompare(l.SecretHash, hashOf(name.Secret)) != 1 {
+	if l.hasSecret(name.Secret) {
+		return l, nil
+	}
+	// The secret may have been replaced on another node a moment ago.
+	if l, err = s.read(ctx, name.ID); err != nil {
+		return nil, err
+	}
+	if !l.hasSecret(name.Secret) {
 		return nil, errUnauthenticated
 	}
 	return l, nil
 }
 
-// current reads a session, and writes down what the clock has made of it before anybody acts on it.
-func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
-	l, err := s.byID(s.db.Read.WithContext(ctx), id)
-	if err != nil || l.State == l.Verdict.State {
-		return l, err
-	}
-	if err := s.latch(ctx, "id = ?", id); err != nil {
-		return nil, err
-	}
-	return s.byID(s.db.Write.WithContext(ctx), id)
+func (l *Live) hasSecret(secret string) bool {
+	return subtle.ConstantTimeCompare(l.SecretHash, hashOf(secret)) == 1
 }
 
 // latch stores what the clock has decided for the sessions that where selects: the end where the

@@ -24,7 +24,7 @@ func (s *Sessions) Lock(ctx context.Context, l *Live, id string) (*Live, error) 
 
 // own reads a session of the user's that has not ended; anything else is not there.
 func (s *Sessions) own(ctx context.Context, l *Live, id string) (*Live, error) {
-	found, err := s.current(ctx, id)
+	found, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Sessions) End(ctx context.Context, l *Live, id string) error {
 	if _, err := s.own(ctx, l, id); err != nil {
 		return err
 	}
-	if err := RequireProof(l); err != nil {
+	if err := s.RequireProof(ctx, l); err != nil {
 		return err
 	}
 	return s.endWhere(ctx, models.ReasonRevoked, "id = ? AND user_id = ?", id, l.UserID)
@@ -83,7 +83,7 @@ func (s *Sessions) End(ctx context.Context, l *Live, id string) error {
 
 // EndOthers ends all of the user's sessions but this one; it needs a fresh proof of the password.
 func (s *Sessions) EndOthers(ctx context.Context, l *Live) error {
-	if err := RequireProof(l); err != nil {
+	if err := s.RequireProof(ctx, l); err != nil {
 		return err
 	}
 	return s.endWhere(ctx, models.ReasonRevoked, "user_id = ? AND id <> ?", l.UserID, l.ID)
@@ -162,7 +162,7 @@ func (s *Sessions) ChangePassword(ctx context.Context, l *Live, current, next st
 			return nil, err
 		}
 		ended, err := s.end(tx, models.ReasonPasswordChanged, "user_id = ? AND id <> ?", l.UserID, l.ID)
-		return s.drafts(ended), err
+		return append(s.drafts(ended), accountDraft(l.UserID, accountChanged)), err
 	})
 	if err != nil {
 		return "", err

@@ -119,12 +119,13 @@ func (s *Sessions) Touch(ctx context.Context, l *Live, exact bool) (*Live, error
 		return nil, err
 	}
 	if len(rows) == 0 {
-		now, err := s.current(ctx, l.ID)
+		now, err := s.read(ctx, l.ID)
 		if err != nil {
 			return nil, err
 		}
 		return nil, refusal(now)
 	}
+	s.active(l.ID, rows[0].LastActiveAt)
 	touched := *l
 	touched.Session, touched.Now, touched.Verdict = rows[0].Session, rows[0].NowMs, rows[0].Judge(s.limits, rows[0].NowMs)
 	return &touched, nil
@@ -194,7 +195,7 @@ func (s *Sessions) Unlock(ctx context.Context, l *Live, password string) (*Live,
 
 // lostRace answers an unlock whose session another request changed first. It was no attempt.
 func (s *Sessions) lostRace(ctx context.Context, l *Live) error {
-	now, err := s.current(ctx, l.ID)
+	now, err := s.read(ctx, l.ID)
 	if err != nil {
 		return err
 	}
@@ -246,14 +247,27 @@ func (s *Sessions) Reauthenticate(ctx context.Context, l *Live, password string)
 		return errWrongPassword
 	}
 	attempt.forgive()
-	return s.db.Write.WithContext(ctx).Exec("UPDATE sessions SET proved_at = "+s.db.now()+" WHERE id = ? AND state = 'active'", l.ID).Error
+	err = s.db.Write.WithContext(ctx).Exec("UPDATE sessions SET proved_at = "+s.db.now()+" WHERE id = ? AND state = 'active'", l.ID).Error
+	s.cache.forget(l.ID)
+	return err
 }
 
-// RequireProof refuses when the password was not given lately.
-func RequireProof(l *Live) error {
-	if l.Now.Time().Sub(l.ProvedAt.Time()) < models.ReauthenticationWindow {
+// RequireProof refuses when the password was not given lately, on whichever node.
+func (s *Sessions) RequireProof(ctx context.Context, l *Live) error {
+	if l.proved() {
+		return nil
+	}
+	now, err := s.read(ctx, l.ID)
+	if err != nil {
+		return err
+	}
+	if now.proved() {
 		return nil
 	}
 	return &models.Error{Code: models.CodeReauthentication,
 		Detail: fmt.Sprintf("Give the password again; a proof counts for %d minutes.", models.ReauthenticationWindow/time.Minute)}
+}
+
+func (l *Live) proved() bool {
+	return l.Now.Time().Sub(l.ProvedAt.Time()) < models.ReauthenticationWindow
 }

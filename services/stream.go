@@ -87,7 +87,7 @@ func quoted(i models.Instant) string { return `"` + i.String() + `"` }
 // else from the log.
 func (st *Stream) replay(ctx context.Context) error {
 	s := st.streams
-	if s.hub.Replay(st.conn) {
+	if s.hub.Replay(st.conn, s.journal.Trimmed()) {
 		return nil
 	}
 	// In this order: a group that is joined up to upTo is among the grants. The other way round its
@@ -110,7 +110,7 @@ func (st *Stream) replay(ctx context.Context) error {
 	}
 	var frames []*hub.Frame
 	for i := range entries {
-		if f := s.frame(&entries[i]); f != nil && entries[i].WithdrawnAt == 0 {
+		if f := s.frame(&entries[i]); f != nil {
 			frames = append(frames, f)
 		}
 	}
@@ -118,8 +118,11 @@ func (st *Stream) replay(ctx context.Context) error {
 	return nil
 }
 
-// frame encodes an entry once for all who get it; nil for what is no event by itself.
+// frame encodes an entry once for all who get it; nil for what is no event by itself, or none any more.
 func (s *Streams) frame(e *journal.Entry) *hub.Frame {
+	if e.WithdrawnAt != 0 || (e.ExpiresAt != 0 && e.ExpiresAt <= time.Now().UnixMilli()) {
+		return nil
+	}
 	id := s.journal.Position(e.Offset).String()
 	switch e.Kind {
 	case kindNotice:
@@ -155,11 +158,24 @@ func (s *Streams) deliver(e journal.Entry) {
 	case kindMembership:
 		s.deliverMembership(&e, audience)
 	case kindAccount, kindKeyRevoked:
-		// Session streams have got their own entry; here go those that a key's ticket opened.
-		for _, c := range s.hub.Of(audience) {
-			if e.Kind == kindKeyRevoked || c.Without(lockPrefix) {
-				c.End(nil)
-			}
+		s.deliverRefusal(&e, audience)
+	}
+}
+
+// deliverRefusal ends the streams that a key's tickets opened, when the key was revoked or the person shut out.
+// Session streams have got their own entry.
+func (s *Streams) deliverRefusal(e *journal.Entry, audience string) {
+	var event accountEvent
+	if err := json.Unmarshal(e.Payload, &event); err != nil {
+		s.log.Error("an account entry cannot be read", "offset", e.Offset, "error", err)
+		return
+	}
+	if e.Kind == kindAccount && event.State != accountDisabled {
+		return
+	}
+	for _, c := range s.hub.Of(audience) {
+		if e.Kind == kindKeyRevoked || c.Without(lockPrefix) {
+			c.End(nil)
 		}
 	}
 }

@@ -14,8 +14,22 @@ import (
 	"belfry/services/journal"
 )
 
-// kindAccount is the entry by which streams learn that a person may no longer read them.
+// kindAccount is the entry that tells of a change of a person's row: what is kept of it in memory is void.
 const kindAccount = "account"
+
+// accountEvent is its payload. Whose account was disabled, or is gone, may read no stream any more.
+type accountEvent struct {
+	State string `json:"state"`
+}
+
+const (
+	accountChanged  = "changed"
+	accountDisabled = "disabled"
+)
+
+func accountDraft(user int64, state string) journal.Draft {
+	return journal.Draft{Kind: kindAccount, Audiences: []string{userAudience(user)}, Payload: json.RawMessage(`{"state":"` + state + `"}`)}
+}
 
 const passwordRule = "A password has 8 to 1,024 characters."
 
@@ -152,8 +166,11 @@ func (u *Users) Update(ctx context.Context, username string, c UserChange) (*mod
 		return user, err
 	}
 	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		if err := tx.Model(user).Updates(set).Error; err != nil || ends == "" {
+		if err := tx.Model(user).Updates(set).Error; err != nil {
 			return nil, err
+		}
+		if ends == "" {
+			return []journal.Draft{accountDraft(user.ID, accountChanged)}, nil
 		}
 		return u.endSessions(tx, user.ID, ends)
 	})
@@ -206,10 +223,11 @@ func (u *Users) endSessions(tx *gorm.DB, id int64, reason models.Reason) ([]jour
 	for _, session := range ids {
 		drafts = append(drafts, endedDraft(session, id, reason))
 	}
+	state := accountChanged
 	if reason == models.ReasonDisabled {
-		drafts = append(drafts, journal.Draft{Kind: kindAccount, Audiences: []string{userAudience(id)}, Payload: json.RawMessage(`{"state":"disabled"}`)})
+		state = accountDisabled
 	}
-	return drafts, err
+	return append(drafts, accountDraft(id, state)), err
 }
 
 func endedDraft(session string, userID int64, reason models.Reason) journal.Draft {

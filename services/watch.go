@@ -118,7 +118,7 @@ func (w *watches) look(audience string) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), watchQuery)
 	defer cancel()
-	l, err := w.streams.sessions.current(ctx, session)
+	l, err := w.streams.sessions.read(ctx, session)
 	if err != nil {
 		w.failed(known, audience, overdue, err)
 		return

@@ -140,9 +140,9 @@ func (h *Hub) Reaches(pos int64) bool {
 }
 
 // Replay queues what memory has after the connection's position, at most a step of it, and ends the replay
-// when that was all. It says false when memory does not reach back so far: then the caller reads from the
-// log. Every delivery waits meanwhile.
-func (h *Hub) Replay(c *Conn) bool {
+// when that was all. It says false when memory does not reach back so far, or the position was trimmed: then
+// the caller reads from the log. Every delivery waits meanwhile.
+func (h *Hub) Replay(c *Conn, trimmed int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
@@ -150,7 +150,7 @@ func (h *Hub) Replay(c *Conn) bool {
 	if c.mode != replaying {
 		return true // held or closed: nothing to go on with
 	}
-	if c.pos < h.recent.after {
+	if c.pos < max(h.recent.after, trimmed) {
 		return false
 	}
 	if c.pos < h.offset && !c.step(h.recent.since(c.pos, c.grants), h.offset) {

@@ -51,7 +51,7 @@ func settle(t *testing.T, h *hub.Hub, c *hub.Conn, may ...journal.Grant) {
 	if !h.Settle(c, c.Turn(), may, false) {
 		t.Fatal("not settled")
 	}
-	if !h.Replay(c) {
+	if !h.Replay(c, 0) {
 		t.Fatal("not live")
 	}
 }
@@ -117,7 +117,7 @@ func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 	if _, replay, _ := c.Next(t.Context(), 0); !replay {
 		t.Error("a settled connection is not told to read from the log")
 	}
-	if !h.Replay(c) {
+	if !h.Replay(c, 0) {
 		t.Error("memory does not reach back")
 	}
 	h.Deliver(3, []string{"user:1"}, frame(3))
@@ -147,7 +147,7 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 	if len(frames) != 1 || string(frames[0]) != "active " || !replay || over {
 		t.Errorf("after release: %q, replay %v, over %v", frames, replay, over)
 	}
-	h.Replay(c)
+	h.Replay(c, 0)
 	h.Deliver(5, []string{"user:1"}, frame(5))
 	expect(t, c, "2 3 4 5")
 }
@@ -335,11 +335,11 @@ func TestReplayReachesBackAsFarAsMemory(t *testing.T) {
 		t.Error("memory of 4 to 7 does not begin there")
 	}
 	far, near := behind(h, 3, "user:1", "everyone"), behind(h, 4, "user:1", "everyone")
-	if h.Replay(far) {
+	if h.Replay(far, 0) {
 		t.Error("a replay from what memory has forgotten")
 	}
 	far.Advance([]*hub.Frame{frame(4)}, 4) // as read from the log
-	if !h.Replay(far) || !h.Replay(near) {
+	if !h.Replay(far, 0) || !h.Replay(near, 0) {
 		t.Error("no replay of what memory holds")
 	}
 	h.Deliver(8, []string{"everyone"}, frame(8))
@@ -370,7 +370,7 @@ func TestReplayLeavesOutWhatHasExpired(t *testing.T) {
 		h.Deliver(f.Offset, []string{"user:1"}, f)
 	}
 	c := behind(h, 0, "user:1")
-	h.Replay(c)
+	h.Replay(c, 0)
 	expect(t, c, "1 3")
 }
 
@@ -392,7 +392,7 @@ func TestLongReplayGoesInSteps(t *testing.T) {
 		}
 		if replay {
 			steps++
-			h.Replay(c)
+			h.Replay(c, 0)
 		}
 	}
 	if got != entries || steps < 10 || c.Cause() != "" {

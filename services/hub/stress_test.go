@@ -72,7 +72,7 @@ func (r *reader) run(t *testing.T, h *hub.Hub, b *book, random *rand.Rand, last 
 			t.Errorf("nothing more came after %v", r.words[max(0, len(r.words)-3):])
 			return
 		case replay:
-			if h.Replay(r.conn) {
+			if h.Replay(r.conn, 0) {
 				continue
 			}
 			upTo := h.Offset()

@@ -62,6 +62,7 @@ type Head struct {
 	Epoch   string
 	Offset  int64 // the last one given
 	Trimmed int64 // the last one deleted
+	Now     int64 // ms since 1970 UTC, on the database's clock
 }
 
 // Grant lets a reader see what is for one audience and newer than After.

@@ -36,7 +36,7 @@ type Journal struct {
 	store     store
 	announcer Announcer
 	log       *slog.Logger
-	observers []func(*Entry)
+	observers []observer
 
 	queue  chan *pending
 	closed chan struct{} // no more appends
@@ -140,13 +140,27 @@ func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, e
 
 // Observe has fn called with each entry that this node commits, before its caller is answered, and again
 // with every entry of the log in its order, before it is delivered. What is kept in memory of rows that
-// entries tell about is made void there. fn must be quick and safe for several goroutines; Observe comes
-// before Follow.
-func (j *Journal) Observe(fn func(*Entry)) { j.observers = append(j.observers, fn) }
+// entries tell about is made void there. lost is called when the log starts anew and all of it is void. Both
+// must be quick and safe for several goroutines; Observe comes before Follow.
+func (j *Journal) Observe(fn func(*Entry), lost func()) {
+	j.observers = append(j.observers, observer{fn, lost})
+}
+
+type observer struct {
+	entry func(*Entry)
+	lost  func()
+}
 
 func (j *Journal) observe(e *Entry) {
-	for _, fn := range j.observers {
-		fn(e)
+	for _, o := range j.observers {
+		o.entry(e)
+	}
+}
+
+// Forget makes void all that observers keep in memory: rows were changed past the log.
+func (j *Journal) Forget() {
+	for _, o := range j.observers {
+		o.lost()
 	}
 }
 

@@ -43,11 +43,15 @@ func (s sqlStore) head(ctx context.Context) (Head, error) { return HeadIn(s.read
 // HeadIn reads the end of the log within the caller's transaction.
 func HeadIn(tx *gorm.DB) (Head, error) {
 	var h struct {
-		Epoch         string
-		Head, Trimmed int64
+		Epoch              string
+		Head, Trimmed, Now int64
 	}
-	err := tx.Table("log_head").Take(&h).Error
-	return Head{Epoch: h.Epoch, Offset: h.Head, Trimmed: h.Trimmed}, err
+	now := "now_ms()"
+	if tx.Name() != "postgres" {
+		now = sqliteNow
+	}
+	err := tx.Table("log_head").Select("epoch, head, trimmed, " + now + " AS now").Take(&h).Error
+	return Head{Epoch: h.Epoch, Offset: h.Head, Trimmed: h.Trimmed, Now: h.Now}, err
 }
 
 func (s sqlStore) transact(ctx context.Context, fn func(tx *gorm.DB) error) error {

@@ -37,12 +37,20 @@ type tail struct {
 	fresh  []Entry // appended by this node or told by another, not yet handed on; in any order
 	hole   time.Time
 
-	holes atomic.Int64
-	seen  atomic.Pointer[time.Time] // when the log was last looked at, everything in it then being handed on
+	holes   atomic.Int64
+	trimmed atomic.Int64          // as last looked at
+	sight   atomic.Pointer[sight] // nil = never, or void
+}
+
+// sight is a look at the log, everything in it then being handed on.
+type sight struct {
+	at  time.Time
+	now int64 // on the database's clock
 }
 
 func (t *tail) start(h Head) {
 	t.epoch, t.cursor = h.Epoch, max(h.Trimmed, h.Offset-lookBack)
+	t.trimmed.Store(h.Trimmed)
 }
 
 func (t *tail) offer(entries []Entry) {
@@ -129,20 +137,29 @@ func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)
 		}
 		return
 	}
+	j.tail.trimmed.Store(head.Trimmed)
 	if j.tail.at() < head.Offset {
 		j.drain(ctx, deliver)
 	}
 	if j.tail.at() >= head.Offset {
-		j.tail.seen.Store(&began)
+		j.tail.sight.Store(&sight{began, head.Now})
 	}
 }
 
 // Fresh reports whether this node has lately handed on all that the log held: what it keeps in memory of
-// rows is then at most that old.
-func (j *Journal) Fresh() bool {
-	seen := j.tail.seen.Load()
-	return seen != nil && time.Since(*seen) < freshLimit
+// rows is then at most that old. now is the database's clock (ms since 1970 UTC), late by a round trip at
+// most.
+func (j *Journal) Fresh() (now int64, ok bool) {
+	seen := j.tail.sight.Load()
+	if seen == nil {
+		return 0, false
+	}
+	passed := time.Since(seen.at)
+	return seen.now + passed.Milliseconds(), passed < freshLimit
 }
+
+// Trimmed is the last offset that was deleted, as this node knows it.
+func (j *Journal) Trimmed() int64 { return j.tail.trimmed.Load() }
 
 // Holes counts how often an entry was missing between two others.
 func (j *Journal) Holes() int64 { return j.tail.holes.Load() }
@@ -226,8 +243,9 @@ func (j *Journal) watchEpoch(ctx context.Context, head Head, lost func(Head)) (e
 	j.tail.mu.Lock()
 	j.tail.epoch, j.tail.cursor, j.tail.fresh = head.Epoch, head.Offset, nil
 	j.tail.mu.Unlock()
-	j.tail.seen.Store(nil)
+	j.tail.sight.Store(nil)
 	j.epoch.Store(&head.Epoch)
+	j.Forget()
 	lost(head)
 	return nil
 }

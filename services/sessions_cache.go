@@ -1,0 +1,109 @@
+package services
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+const (
+	// warmSessions is how many sessions a node that starts reads at once: those who come to it from a node that left
+	// find theirs in memory.
+	warmSessions = 10_000
+	// touchSlack is how long an update of a session's activity may take to be committed.
+	touchSlack = 10 * time.Second
+)
+
+// observe forgets a session that an entry tells about, or all of a person's.
+func (s *Sessions) observe(e *journal.Entry) {
+	if len(e.Audiences) == 0 {
+		return
+	}
+	switch audience := e.Audiences[0]; e.Kind {
+	case kindLock:
+		s.cache.forget(strings.TrimPrefix(audience, lockPrefix))
+	case kindAccount:
+		s.cache.forgetWhere(func(l *Live) bool { return userAudience(l.UserID) == audience })
+	}
+}
+
+// current tells how a session stands, from memory if this node is up to date with the log. What the clock
+// has made of it is written down before anybody acts on it.
+func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
+	now, fresh := s.journal.Fresh()
+	if !fresh {
+		return s.read(ctx, id)
+	}
+	l, turn, known := s.cache.get(id)
+	if !known {
+		var err error
+		if l, err = s.byID(s.db.Write.WithContext(ctx), id); err != nil {
+			return nil, err
+		}
+		s.cache.put(turn, id, l)
+	}
+	l = s.at(l, models.Instant(now))
+	if l.State != l.Verdict.State || s.impending(l.Verdict) != "" {
+		return s.read(ctx, id) // another node may have seen activity
+	}
+	return l, nil
+}
+
+// at is a session as it stands at another moment of the database's clock.
+func (s *Sessions) at(l *Live, now models.Instant) *Live {
+	moved := *l
+	moved.Now = max(now, l.Now)
+	moved.Verdict = moved.Judge(s.limits, moved.Now)
+	return &moved
+}
+
+// read asks the database how a session stands, and writes down what the clock has made of it.
+func (s *Sessions) read(ctx context.Context, id string) (*Live, error) {
+	l, err := s.byID(s.db.Write.WithContext(ctx), id)
+	if err != nil || l.State == l.Verdict.State {
+		return l, err
+	}
+	if err := s.latch(ctx, "id = ?", id); err != nil {
+		return nil, err
+	}
+	return s.byID(s.db.Write.WithContext(ctx), id)
+}
+
+// active notes in memory that a session was in use.
+func (s *Sessions) active(id string, at models.Instant) {
+	s.cache.change(id, func(l *Live) *Live {
+		touched := *l
+		touched.LastActiveAt = max(touched.LastActiveAt, at)
+		return &touched
+	})
+}
+
+// Refresh learns which sessions were in use on other nodes: activity is no entry of the log. Without it this
+// node would show too short a time to the lock, and ask the database again and again.
+func (s *Sessions) Refresh(ctx context.Context) error {
+	var rows []struct {
+		ID           string
+		LastActiveAt models.Instant
+	}
+	now := s.db.now()
+	err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > CASE WHEN ? = 0 THEN "+now+" ELSE ? END - ?",
+		s.refreshed, s.refreshed, touchSlack.Milliseconds()).Scan(&rows).Error
+	for _, r := range rows {
+		s.refreshed = max(s.refreshed, int64(r.LastActiveAt))
+		s.active(r.ID, r.LastActiveAt)
+	}
+	return err
+}
+
+// Warm reads the sessions that were in use last.
+func (s *Sessions) Warm(ctx context.Context) error {
+	_, turn, _ := s.cache.get("")
+	lives, err := s.find(s.db.Read.WithContext(ctx), "s.state <> 'ended' ORDER BY s.last_active_at DESC LIMIT ?", warmSessions)
+	for _, l := range lives {
+		s.cache.put(turn, l.ID, l)
+	}
+	return err
+}
