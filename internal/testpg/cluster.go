@@ -40,6 +40,7 @@ type Cluster struct {
 	settings []string
 	owner    *syscall.Credential // nil: run as oneself
 	port     int
+	mounted  bool // the data directory is a file system of its own
 
 	mu      sync.Mutex
 	process *os.Process   // nil while stopped
@@ -50,7 +51,13 @@ type Cluster struct {
 // break it on purpose. Each setting is "name=value". It is stopped and removed with the test.
 func NewCluster(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
-	cluster, err := newCluster(settings)
+	return testCluster(t, settings, (*Cluster).initialise)
+}
+
+// testCluster starts a server whose data directory fill makes, and removes it with the test.
+func testCluster(t testing.TB, settings []string, fill func(*Cluster) error) *Cluster {
+	t.Helper()
+	cluster, err := newCluster(settings, fill)
 	skipOrFail(t, err)
 	t.Cleanup(func() {
 		if err := cluster.remove(); err != nil {
@@ -60,7 +67,7 @@ func NewCluster(t testing.TB, settings ...string) *Cluster {
 	return cluster
 }
 
-func newCluster(settings []string) (*Cluster, error) {
+func newCluster(settings []string, fill func(*Cluster) error) (*Cluster, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -70,7 +77,7 @@ func newCluster(settings []string) (*Cluster, error) {
 	if c.owner, err = unprivileged(); err != nil {
 		return nil, err
 	}
-	if err := c.prepare(); err != nil {
+	if err := c.prepare(fill); err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
 	// Between finding a free port and taking it another process may be faster.
@@ -94,7 +101,7 @@ func (c *Cluster) DSN() string {
 func (c *Cluster) Start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.process != nil {
+	if c.running() {
 		return errors.New("start PostgreSQL: it is running")
 	}
 	args := []string{"-D", c.data(), "-k", c.dir, "-p", strconv.Itoa(c.port), "-c", "listen_addresses=127.0.0.1"}
@@ -109,6 +116,25 @@ func (c *Cluster) Start() error {
 		return fmt.Errorf("start PostgreSQL: %w\n%s", err, c.logTail())
 	}
 	return nil
+}
+
+// Running reports whether the server has been started and has not ended, by itself or otherwise.
+func (c *Cluster) Running() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running()
+}
+
+func (c *Cluster) running() bool {
+	if c.process == nil {
+		return false
+	}
+	select {
+	case <-c.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // Stop ends the server in good order: clients are cut off and all is written ("fast").
@@ -168,11 +194,14 @@ func (c *Cluster) remove() error {
 	if c.dir == "" {
 		return err
 	}
+	if c.mounted {
+		err = errors.Join(err, syscall.Unmount(c.data(), 0))
+	}
 	return errors.Join(err, os.RemoveAll(c.dir), c.lock.Close())
 }
 
-// prepare makes the data directory.
-func (c *Cluster) prepare() error {
+// prepare makes the server's own directory, and has the data directory made in it.
+func (c *Cluster) prepare(fill func(*Cluster) error) error {
 	dir, err := os.MkdirTemp(filepath.Split(dirPrefix))
 	if err != nil {
 		return err
@@ -186,10 +215,18 @@ func (c *Cluster) prepare() error {
 			return err
 		}
 	}
-	initdb := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
-		"--locale=C.UTF-8", "--no-sync", "--no-instructions")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
+	return fill(c)
+}
+
+// initialise makes an empty data directory.
+func (c *Cluster) initialise() error {
+	return run(c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+		"--locale=C.UTF-8", "--no-sync", "--no-instructions"))
+}
+
+func run(cmd *exec.Cmd) error {
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", filepath.Base(cmd.Path), err, out)
 	}
 	return nil
 }
@@ -333,32 +370,4 @@ func children(pid int) []int {
 		}
 	}
 	return pids
-}
-
-// lockDir marks a directory as in use for as long as the returned file is open.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// sweep deletes what tests that were killed have left behind. The age keeps it from a directory
-// that is made at this moment and not yet locked.
-func sweep() {
-	dirs, _ := filepath.Glob(dirPrefix + "*")
-	for _, dir := range dirs {
-		info, err := os.Stat(dir)
-		if err != nil || time.Since(info.ModTime()) < time.Minute {
-			continue
-		}
-		if lock, err := lockDir(dir); err == nil {
-			_ = os.RemoveAll(dir)
-			_ = lock.Close()
-		}
-	}
 }
