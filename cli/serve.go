@@ -46,9 +46,6 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 			return err
 		}
 	}
-	if s.NATSURL != "" {
-		return usageError("NATS_URL: this version announces through PostgreSQL only")
-	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := newLogger(s, term.err)
@@ -93,21 +90,15 @@ type node struct {
 func newNode(ctx context.Context, s *config.Settings, db *services.Database, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, db: db, log: log}
 	health := &handlers.Health{Ping: db.Ping}
-	var announcer journal.Announcer
-	if s.OnSQLite() {
-		local := announce.NewLocal()
-		announcer, n.hints = local, local.Hints()
-	} else {
-		postgres := announce.NewPostgres(s.DatabaseListenURL, log)
-		announcer, n.hints, n.announce, health.Hints = postgres, postgres.Hints(), postgres.Run, postgres.Healthy
-	}
-	var err error
-	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
-		return nil, err
-	}
 	tokens, err := services.NewTokens(ctx, db, s.Secret, s.SessionMax, s.TicketTTL)
 	if err != nil {
-		n.journal.Close()
+		return nil, err
+	}
+	announcer, err := n.announcer(tokens, health)
+	if err != nil {
+		return nil, err
+	}
+	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
 		return nil, err
 	}
 	hasher := services.NewHasher()
@@ -124,6 +115,28 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, log
 		Health: health, Log: log, Secure: s.SecureCookies(), Origins: middleware.Origins(s.CORSOrigins), TrustedProxies: s.TrustedProxies, Version: buildInfo().Main.Version,
 	}
 	return n, nil
+}
+
+// announcer picks the way in which nodes tell each other that the log grew.
+func (n *node) announcer(tokens *services.Tokens, health *handlers.Health) (journal.Announcer, error) {
+	switch s := n.settings; {
+	case s.NATSURL != "":
+		bus, err := announce.NewNATS(announce.NATSSettings{URL: s.NATSURL, Credentials: s.NATSCreds, CA: s.NATSCA, Secret: tokens.HintSecret()}, n.log)
+		if err != nil {
+			return nil, usageError("BELFRY_NATS_CREDS, BELFRY_NATS_CA: " + err.Error())
+		}
+		n.hints, health.Hints = bus.Hints(), bus.Healthy
+		n.announce = func(ctx context.Context) { bus.Run(ctx, n.journal) }
+		return bus, nil
+	case s.OnSQLite():
+		local := announce.NewLocal()
+		n.hints = local.Hints()
+		return local, nil
+	default:
+		postgres := announce.NewPostgres(s.DatabaseListenURL, n.log)
+		n.hints, n.announce, health.Hints = postgres.Hints(), postgres.Run, postgres.Healthy
+		return postgres, nil
+	}
 }
 
 // begin starts what runs beside the requests, and makes the first people.

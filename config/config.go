@@ -39,6 +39,8 @@ type Settings struct {
 	DatabaseURL       string // sqlite:PATH or postgres://…
 	DatabaseListenURL string
 	NATSURL           string // empty = nodes announce through the database
+	NATSCreds         string // path of a credentials file; empty = none
+	NATSCA            string // path of a PEM file; empty = the system's authorities
 
 	PublicURL      *url.URL // scheme and host alone
 	CORSOrigins    []string // as browsers write them
@@ -214,6 +216,9 @@ func (l *loader) checkTogether(s *Settings) {
 	}
 	if s.OnSQLite() && s.DatabaseListenURL != s.DatabaseURL {
 		l.fault("DATABASE_LISTEN_URL", "expected only beside a DATABASE_URL of PostgreSQL")
+	}
+	if s.NATSURL == "" && s.NATSCreds+s.NATSCA != "" && !l.failed("NATS_URL") {
+		l.fault("NATS_CREDS, NATS_CA", "expected only beside NATS_URL")
 	}
 }
 

@@ -40,6 +40,7 @@ func TestEverySettingByEachWay(t *testing.T) {
 	values := map[string]string{
 		"LISTEN": ":9000", "TLS_CERT": "c.pem", "TLS_KEY": "k.pem", "INTERNAL_LISTEN": "[::1]:9001",
 		"DATABASE_URL": "postgres://u:p@db/belfry", "DATABASE_LISTEN_URL": "postgresql://u:p@direct/belfry", "NATS_URL": "nats://a:4222,nats://b:4222",
+		"NATS_CREDS": "n.creds", "NATS_CA": "ca.pem",
 		"PUBLIC_URL": "https://Bell.example.org/", "CORS_ORIGINS": "https://a.example.org, http://localhost:5173", "TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7,2001:db8::/32",
 		"SECRET": longSecret, "ADMIN_USER": "root", "ADMIN_PASSWORD": "long enough",
 		"SESSION_IDLE": "1s", "SESSION_MAX": "24h", "SESSION_WARNING": "90s", "HEARTBEAT": "100ms", "TICKET_TTL": "500ms",
@@ -68,6 +69,7 @@ func TestEverySettingByEachWay(t *testing.T) {
 	want := &Settings{
 		Listen: ":9000", TLSCert: "c.pem", TLSKey: "k.pem", InternalListen: "[::1]:9001",
 		DatabaseURL: "postgres://u:p@db/belfry", DatabaseListenURL: "postgresql://u:p@direct/belfry", NATSURL: "nats://a:4222,nats://b:4222",
+		NATSCreds: "n.creds", NATSCA: "ca.pem",
 		PublicURL: byEnv.PublicURL, CORSOrigins: []string{"https://a.example.org", "http://localhost:5173"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
 		Secret:         []byte(longSecret), AdminUser: "root", AdminPassword: "long enough",
@@ -153,7 +155,8 @@ func TestRefusedValues(t *testing.T) {
 				t.Errorf("--%s=%q: %v", o.Flag(), value, err)
 			}
 		}
-		if anything := strings.HasPrefix(o.Name, "TLS_") || strings.HasPrefix(o.Name, "ADMIN_"); !anything && len(refused[o.Name]) == 0 {
+		anything := strings.HasPrefix(o.Name, "TLS_") || strings.HasPrefix(o.Name, "ADMIN_") || strings.HasPrefix(o.Name, "NATS_C")
+		if !anything && len(refused[o.Name]) == 0 {
 			t.Errorf("%s: no value is tried that should be refused", o.Name)
 		}
 	}
@@ -195,6 +198,7 @@ func TestCombinations(t *testing.T) {
 		"ADMIN_USER, ADMIN_PASSWORD": {"BELFRY_ADMIN_USER=root"},
 		"LISTEN, INTERNAL_LISTEN":    {"BELFRY_LISTEN=127.0.0.1:9", "BELFRY_INTERNAL_LISTEN=127.0.0.1:9"},
 		"DATABASE_LISTEN_URL":        {"BELFRY_DATABASE_LISTEN_URL=postgres://h/d"},
+		"NATS_CREDS, NATS_CA":        {"BELFRY_NATS_CA=ca.pem"},
 	}
 	for name, environ := range tests {
 		_, err := Load(nil, environ)

@@ -66,6 +66,10 @@ var options = []Option{
 		set: into(postgres, func(s *Settings) *string { return &s.DatabaseListenURL })},
 	{Name: "NATS_URL", Secret: true, Help: "nodes announce through NATS instead of the database", Expects: "nats://… or tls://…, several separated by commas",
 		set: into(natsServers, func(s *Settings) *string { return &s.NATSURL })},
+	{Name: "NATS_CREDS", Help: "credentials file for NATS", Expects: expectsPath,
+		set: into(text, func(s *Settings) *string { return &s.NATSCreds })},
+	{Name: "NATS_CA", Help: "authorities to trust in place of the system's when NATS speaks TLS, PEM", Expects: expectsPath,
+		set: into(text, func(s *Settings) *string { return &s.NATSCA })},
 
 	{Name: "PUBLIC_URL", Help: "where browsers find Belfry; http://localhost:PORT when empty", Expects: "http://HOST or https://HOST, with a port if need be and no path",
 		set: into(site, func(s *Settings) **url.URL { return &s.PublicURL })},

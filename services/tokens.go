@@ -96,6 +96,9 @@ func (t *Tokens) derive(purpose string, parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
+// HintSecret is what nodes of one installation sign their hints to each other with.
+func (t *Tokens) HintSecret() []byte { return []byte(t.derive("hint")) }
+
 func hashOf(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
 	return sum[:]

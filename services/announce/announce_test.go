@@ -11,6 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"belfry/internal/testpg"
+	"belfry/migrations"
+	"belfry/services"
 	"belfry/services/announce"
 	"belfry/services/journal"
 )
@@ -20,9 +22,24 @@ const patience = 30 * time.Second
 
 type suite struct{ *testing.M }
 
-func (s suite) Run() int { return testpg.Run(s.M, nil) }
+func (s suite) Run() int { return testpg.Run(s.M, migrate) }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(suite{m}) }
+
+// migrate brings the database at the address to the newest schema.
+func migrate(address string) error {
+	db, err := services.OpenDatabase(context.Background(), address)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	provider, err := migrations.Provider(db.Dialect, db.SQL())
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(context.Background())
+	return err
+}
 
 func TestLocalHintsBecomeOne(t *testing.T) {
 	t.Parallel()
@@ -69,7 +86,13 @@ func start(t *testing.T, address string) *announce.Postgres {
 	return p
 }
 
-func awaitHint(t *testing.T, p *announce.Postgres) {
+// announcer is one of those that reach other nodes.
+type announcer interface {
+	Hints() <-chan struct{}
+	Healthy() bool
+}
+
+func awaitHint(t *testing.T, p announcer) {
 	t.Helper()
 	select {
 	case <-p.Hints():
@@ -79,7 +102,7 @@ func awaitHint(t *testing.T, p *announce.Postgres) {
 }
 
 // awaitHealth returns when the announcer has noticed.
-func awaitHealth(t *testing.T, p *announce.Postgres, want bool) {
+func awaitHealth(t *testing.T, p announcer, want bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
