@@ -55,7 +55,7 @@ func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
 // at is a session as it stands at another moment of the database's clock.
 func (s *Sessions) at(l *Live, now models.Instant) *Live {
 	moved := *l
-	moved.Now = max(now, l.Now)
+	moved.Now = max(now, l.Now, l.LastActiveAt) // the node's idea of the clock is some milliseconds late
 	moved.Verdict = moved.Judge(s.limits, moved.Now)
 	return &moved
 }
