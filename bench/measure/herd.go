@@ -48,8 +48,7 @@ func (h *herd) flags(set *flag.FlagSet) {
 }
 
 func (h *herd) run(t testing.TB, out io.Writer) {
-	h.site = newSite(t)
-	h.site.exec(h.site.db, "CREATE EXTENSION pg_stat_statements")
+	h.site = newSite(t, countStatements)
 	each := (h.streams + h.people - 1) / h.people
 	base := []string{"DRAIN=" + h.drain.String(), "TICKET_TTL=1h", fmt.Sprintf("STREAMS_PER_USER=%d", max(32, each))}
 	for range herdNodes {
@@ -60,25 +59,25 @@ func (h *herd) run(t testing.TB, out io.Writer) {
 	credentials := h.credentials(t)
 
 	load := newLoad(t, h.site, h.rate)
-	starts := h.measure(t, func() { h.rollingRestart(t) }) // what nodes ask by themselves when they start
+	starts := h.site.measure(func() { h.rollingRestart(t) }) // what nodes ask by themselves when they start
 	stop := h.open(t, credentials)
 	defer stop()
 
 	var restarts []restart
 	var back time.Duration
 	began := time.Now()
-	herd := h.measure(t, func() {
+	herd := h.site.measure(func() {
 		restarts = h.rollingRestart(t)
 		h.awaitLive(t)
 		back = time.Since(began)
 	})
-	usual := h.measure(t, func() { await(t.Context(), time.Now().Add(herd.took)) })
+	usual := h.site.measure(func() { await(t.Context(), time.Now().Add(herd.took)) })
 	last := load.finish()
 	h.awaitOffset(t, last)
 	stop()
 
 	h.histogram(out, began, restarts, back)
-	reportStatements(out, herd, usual, starts)
+	reportResumes(out, herd, usual, starts)
 	h.balance(t, out, load)
 }
 

@@ -18,6 +18,7 @@ type publishing struct {
 	batch                     int // notices a request; 0 = each in a request of its own
 	idempotency               bool
 	warmUp, duration          time.Duration
+	statements                bool
 	profiles                  string
 	settings                  settings
 
@@ -32,6 +33,7 @@ func (m *publishing) flags(set *flag.FlagSet) {
 	set.BoolVar(&m.idempotency, "idempotency", false, "send an idempotency key with each notice")
 	set.DurationVar(&m.warmUp, "warmup", 2*time.Second, "time before the measuring")
 	set.DurationVar(&m.duration, "duration", 10*time.Second, "time of the measuring")
+	set.BoolVar(&m.statements, "statements", false, "say what took PostgreSQL's time; counting costs a little")
 	set.StringVar(&m.profiles, "profiles", "", "a `folder` for a CPU profile of each node")
 	m.settings.flag(set)
 }
@@ -39,7 +41,11 @@ func (m *publishing) flags(set *flag.FlagSet) {
 func (m *publishing) run(t testing.TB, out io.Writer) {
 	// One thread of ours is enough, and those of a second would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	s := newSite(t)
+	var count []string
+	if m.statements {
+		count = append(count, countStatements)
+	}
+	s := newSite(t, count...)
 	p := newProfiler(t, m.profiles)
 	for range m.nodes {
 		s.addNode(append(p.settings(), m.settings...)...)
@@ -60,17 +66,31 @@ func (m *publishing) run(t testing.TB, out io.Writer) {
 		publishers[i] = newPublisher(m, i, connection, s)
 		working.Go(func() { publishers[i].work(t.Context()) })
 	}
-	var cost costs
-	if await(t.Context(), m.begin) {
-		p.start(m.duration)
-		before := usage(s)
-		await(t.Context(), m.end)
-		cost = usage(s).minus(before)
-	}
+	await(t.Context(), m.begin)
+	p.start(m.duration)
+	cost, asked := m.observe(s)
 	working.Wait()
 	p.wait()
 	m.report(t, out, publishers, cost)
+	if m.statements {
+		reportAsked(out, asked)
+	}
 	m.verify(t, out, s, publishers)
+}
+
+// observe looks on from now to the end.
+func (m *publishing) observe(s *site) (cost costs, asked statements) {
+	watch := func() {
+		before := usage(s)
+		await(s.t.Context(), m.end)
+		cost = usage(s).minus(before)
+	}
+	if m.statements {
+		asked = s.measure(watch)
+	} else {
+		watch()
+	}
+	return cost, asked
 }
 
 func (m *publishing) describe() string {

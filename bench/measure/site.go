@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -25,11 +26,14 @@ type site struct {
 	people  []string
 }
 
-// newSite starts a PostgreSQL that keeps what it has acknowledged and counts its statements, and gives
-// the nodes a database of their own there, so that only theirs are counted as theirs.
-func newSite(t testing.TB) *site {
+// countStatements makes PostgreSQL count what it is asked, for measure.
+const countStatements = "shared_preload_libraries=pg_stat_statements"
+
+// newSite starts a PostgreSQL that keeps what it has acknowledged, and gives the nodes a database of their
+// own there, so that only their statements are counted as theirs.
+func newSite(t testing.TB, settings ...string) *site {
 	t.Helper()
-	s := &site{t: t, cluster: testpg.NewCluster(t, "max_connections=200", "shared_preload_libraries=pg_stat_statements")}
+	s := &site{t: t, cluster: testpg.NewCluster(t, append(settings, "max_connections=200")...)}
 	admin := s.open(s.cluster.DSN())
 	s.exec(admin, "CREATE DATABASE belfry")
 	address, err := url.Parse(s.cluster.DSN())
@@ -39,6 +43,9 @@ func newSite(t testing.TB) *site {
 	address.Path = "/belfry"
 	s.dsn = address.String()
 	s.db = s.open(s.dsn)
+	if slices.Contains(settings, countStatements) {
+		s.exec(s.db, "CREATE EXTENSION pg_stat_statements")
+	}
 	return s
 }
 

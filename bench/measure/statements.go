@@ -1,100 +1,127 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 )
 
-// statements is how often the nodes sent each statement in some time.
+// statements is what the nodes asked of the database in some time.
 type statements struct {
-	took  time.Duration
-	calls map[string]float64 // by text, in which values are $1, $2…
+	took   time.Duration
+	byText map[string]asked // the values in a text are $1, $2…
+}
+
+// asked is how often one statement was sent, and what it took the database.
+type asked struct{ calls, rows, ms float64 }
+
+func (a asked) plus(b asked, times float64) asked {
+	return asked{a.calls + times*b.calls, a.rows + times*b.rows, a.ms + times*b.ms}
 }
 
 // measure counts the nodes' statements while f runs.
-func (h *herd) measure(t testing.TB, f func()) statements {
-	t.Helper()
-	began, before := time.Now(), h.site.calls()
+func (s *site) measure(f func()) statements {
+	s.t.Helper()
+	began, before := time.Now(), s.asked()
 	f()
-	m := statements{took: time.Since(began), calls: h.site.calls()}
-	for text, calls := range before {
-		m.calls[text] -= calls
+	m := statements{took: time.Since(began), byText: s.asked()}
+	for text, a := range before {
+		m.byText[text] = m.byText[text].plus(a, -1)
 	}
 	return m
 }
 
-// calls is how often the nodes have sent each statement so far. BEGIN and COMMIT count, for they are
-// round trips too; what is asked here is asked on the same database and does not.
-func (s *site) calls() map[string]float64 {
+// asked is what the nodes have asked so far. BEGIN and COMMIT count, for they are round trips too; what is
+// asked here is asked on the same database and does not.
+func (s *site) asked() map[string]asked {
 	s.t.Helper()
-	rows, err := s.db.QueryContext(context.WithoutCancel(s.t.Context()), `SELECT query, sum(calls) FROM pg_stat_statements
+	rows, err := s.db.QueryContext(context.WithoutCancel(s.t.Context()), `SELECT query, sum(calls), sum(rows), sum(total_exec_time) FROM pg_stat_statements
 		WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND query NOT LIKE '%pg_stat_statements%' GROUP BY query`)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer rows.Close()
-	calls := map[string]float64{}
+	all := map[string]asked{}
 	for rows.Next() {
 		var text string
-		var n float64
-		if err := rows.Scan(&text, &n); err != nil {
+		var a asked
+		if err := rows.Scan(&text, &a.calls, &a.rows, &a.ms); err != nil {
 			s.t.Fatal(err)
 		}
-		calls[strings.Join(strings.Fields(text), " ")] += n
+		text = strings.Join(strings.Fields(text), " ")
+		all[text] = all[text].plus(a, 1)
 	}
 	if err := rows.Err(); err != nil {
 		s.t.Fatal(err)
 	}
-	return calls
+	return all
 }
 
-func (m statements) sum() (sum float64) {
-	for _, n := range m.calls {
-		sum += n
+func (m statements) calls() (sum float64) {
+	for _, a := range m.byText {
+		sum += a.calls
 	}
 	return sum
 }
 
 // less takes off what another time would have seen in as long as this one.
 func (m statements) less(usual statements) statements {
-	left := statements{took: m.took, calls: maps.Clone(m.calls)}
-	for text, n := range usual.calls {
-		left.calls[text] -= n * m.took.Seconds() / usual.took.Seconds()
+	left := statements{took: m.took, byText: maps.Clone(m.byText)}
+	for text, a := range usual.byText {
+		left.byText[text] = left.byText[text].plus(a, -m.took.Seconds()/usual.took.Seconds())
 	}
 	return left
 }
 
-// reportStatements prints what the resumes asked of the database: what it was asked in the restart, less what it is
-// asked in as long a time without one, less what nodes ask when they start.
-func reportStatements(out io.Writer, herd, usual, starts statements) {
+// top lists the texts of which most is to be told.
+func (m statements) top(of func(asked) float64) []string {
 	const most = 12
+	texts := slices.SortedFunc(maps.Keys(m.byText), func(a, b string) int {
+		return cmp.Compare(of(m.byText[b]), of(m.byText[a]))
+	})
+	return texts[:min(most, len(texts))]
+}
+
+// reportResumes prints what the resumes asked of the database: what it was asked in the restart, less what it is
+// asked in as long a time without one, less what nodes ask when they start.
+func reportResumes(out io.Writer, herd, usual, starts statements) {
 	fromStarts := starts.less(usual)
 	resumes := herd.less(usual)
-	for text, n := range fromStarts.calls {
-		resumes.calls[text] -= n
+	for text, a := range fromStarts.byText {
+		resumes.byText[text] = resumes.byText[text].plus(a, -1)
 	}
 	fmt.Fprintf(out, "  database: %.0f statements in the restart (%.1f s), %.0f in as long without one, %.0f by two starting nodes: %.0f by resumes\n",
-		herd.sum(), herd.took.Seconds(), usual.sum(), fromStarts.sum(), resumes.sum())
-	texts := slices.SortedFunc(maps.Keys(resumes.calls), func(a, b string) int {
-		return int(abs(resumes.calls[b]) - abs(resumes.calls[a]))
-	})
+		herd.calls(), herd.took.Seconds(), usual.calls(), fromStarts.calls(), resumes.calls())
 	rows := []string{"by resumes\tin the restart\twithout\tby starts\t  statement"}
-	for _, text := range texts[:min(most, len(texts))] {
-		if abs(resumes.calls[text]) < 1 {
+	for _, text := range resumes.top(func(a asked) float64 { return math.Abs(a.calls) }) {
+		if math.Abs(resumes.byText[text].calls) < 1 {
 			break
 		}
-		rows = append(rows, fmt.Sprintf("%.0f\t%.0f\t%.0f\t%.0f\t  %s", resumes.calls[text], herd.calls[text], usual.calls[text], fromStarts.calls[text], short(text)))
+		rows = append(rows, fmt.Sprintf("%.0f\t%.0f\t%.0f\t%.0f\t  %s", resumes.byText[text].calls, herd.byText[text].calls,
+			usual.byText[text].calls, fromStarts.byText[text].calls, short(text)))
 	}
 	table(out, rows...)
 }
 
-func abs(n float64) float64 { return max(n, -n) }
+// reportAsked prints what took the database's time.
+func reportAsked(out io.Writer, m statements) {
+	rows := []string{"calls/s\trows/call\tms/call\tof a core\t  statement"}
+	for _, text := range m.top(func(a asked) float64 { return a.ms }) {
+		a := m.byText[text]
+		if a.calls < 1 {
+			continue
+		}
+		rows = append(rows, fmt.Sprintf("%.0f\t%.1f\t%.3f\t%.0f %%\t  %s", a.calls/m.took.Seconds(), a.rows/a.calls, a.ms/a.calls,
+			a.ms/10/m.took.Seconds(), short(text)))
+	}
+	table(out, rows...)
+}
 
 func short(text string) string {
 	const most = 110
