@@ -9,6 +9,9 @@ import (
 // drainWait is short: another node is there, or this one is back soon.
 func drainWait() time.Duration { return jitter(time.Second, 5*time.Second) }
 
+// Away is all that a stream says which cannot be opened now but soon.
+func Away() []byte { return pauseFrame(drainWait()) }
+
 // Draining is closed when streams are being sent away.
 func (s *Streams) Draining() <-chan struct{} { return s.draining }
 
@@ -21,26 +24,25 @@ func (s *Streams) isDraining() bool {
 	}
 }
 
-// Drain sends every stream away and lets no new one in. They leave one after the other, over the
-// drain time when they are many, so that they do not all come back at once.
+// Drain sends every stream away and lets no new one in. They leave one after the other, evenly over the
+// drain time, so that they do not all come back at once.
 func (s *Streams) Drain(ctx context.Context) {
 	s.drain.Do(func() { close(s.draining) })
 	conns := s.hub.All()
-	if len(conns) == 0 {
-		return
-	}
 	rand.Shuffle(len(conns), func(i, k int) { conns[i], conns[k] = conns[k], conns[i] }) //nolint:gosec // spreads load; nothing secret
-	const apart = 20 * time.Millisecond                                                  // a handful need not take the whole time
-	step := min(s.settings.Drain/time.Duration(len(conns)), apart)
-	tick := time.NewTicker(max(step, time.Microsecond))
-	defer tick.Stop()
-	for _, c := range conns {
-		c.End(pauseFrame(drainWait()))
+	step := s.settings.Drain / time.Duration(max(1, len(conns)))
+	began, timer := time.Now(), time.NewTimer(0)
+	defer timer.Stop()
+	for i, c := range conns {
+		timer.Reset(time.Until(began.Add(time.Duration(i) * step)))
 		select {
-		case <-tick.C:
+		case <-timer.C:
 		case <-ctx.Done():
-			return
 		}
+		if ctx.Err() != nil {
+			return // CloseAll has the rest
+		}
+		c.End(Away())
 	}
 }
 
@@ -48,7 +50,7 @@ func (s *Streams) Drain(ctx context.Context) {
 func (s *Streams) CloseAll() {
 	s.drain.Do(func() { close(s.draining) })
 	for _, c := range s.hub.All() {
-		c.End(pauseFrame(drainWait()))
+		c.End(Away())
 	}
 	s.watches.stop()
 }

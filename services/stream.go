@@ -25,10 +25,13 @@ type Stream struct {
 // write fails. write has to give up on its own when the client does not read.
 func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) error) error {
 	defer st.close()
+	s := st.streams
+	if s.isDraining() {
+		return write(Away()) // it was opened while the others were sent away
+	}
 	if err := write(first); err != nil {
 		return err
 	}
-	s := st.streams
 	began, last := time.Now(), time.Now()
 	age := s.settings.MaxAge
 	if age > 0 {

@@ -1,0 +1,101 @@
+package services
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestDrainIsSpread: streams leave evenly over the drain time, each with a wait of its own, and one that
+// comes meanwhile is sent away at once.
+func TestDrainIsSpread(t *testing.T) {
+	t.Parallel()
+	const (
+		many  = 20
+		drain = time.Second
+	)
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	_, cookie := n.signIn(t, "ann")
+	var streams []*sink
+	for range many {
+		s := n.stream(t, StreamRequest{Cookie: cookie})
+		s.begun(t)
+		streams = append(streams, s)
+	}
+	began := time.Now()
+	var draining, leaving sync.WaitGroup
+	draining.Go(func() { n.Drain(t.Context()) })
+	var mu sync.Mutex
+	var left []time.Duration
+	waits := map[int64]bool{}
+	for _, s := range streams {
+		leaving.Go(func() {
+			wait := away(t, s)
+			mu.Lock()
+			defer mu.Unlock()
+			left, waits[wait] = append(left, time.Since(began)), true
+		})
+	}
+	<-n.Draining()
+	late := n.stream(t, StreamRequest{Cookie: cookie})
+	away(t, late)
+	if took := time.Since(began); took > drain/2 {
+		t.Errorf("a stream that came waited %v to be sent away", took)
+	}
+	leaving.Wait()
+	draining.Wait()
+	slices.Sort(left)
+	for i, at := range left {
+		if due := time.Duration(i) * drain / many; at < due {
+			t.Errorf("stream %d left after %v, not before %v was due", i, at, due)
+		}
+	}
+	if last := left[many-1]; last > 3*drain/2 {
+		t.Errorf("the last left after %v", last)
+	}
+	if len(waits) < many/2 {
+		t.Errorf("%d streams were told %d different times to come back", many, len(waits))
+	}
+}
+
+// away takes a pause, holds it to what it may say, and gives its wait in ms.
+func away(t *testing.T, s *sink) int64 {
+	e := s.pause(t)
+	wait, err := strconv.ParseInt(e.retry, 10, 64)
+	back, errBack := strconv.ParseInt(e.data, 10, 64)
+	if err != nil || errBack != nil || wait < 1_000 || wait > 30_000 {
+		t.Errorf("%+v", e)
+	}
+	if ahead := back - time.Now().UnixMilli(); ahead > wait || ahead < wait-5_000 {
+		t.Errorf("told to come back in %d ms, by a retry of %d", ahead, wait)
+	}
+	return wait
+}
+
+// TestOpenedDuringTheDrain: a stream that was let in just before, and is served just after, is not
+// forgotten until the connection is cut.
+func TestOpenedDuringTheDrain(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	_, cookie := n.signIn(t, "ann")
+	opening, err := n.Open(t.Context(), StreamRequest{Cookie: cookie})
+	must(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	n.Drain(over) // nobody is told in this time, as if it had come too late for that
+	var got []sseEvent
+	serving, end := context.WithTimeout(t.Context(), patience)
+	defer end()
+	must(t, opening.Stream.Serve(serving, opening.First, func(b []byte) error {
+		got = append(got, parseEvents(t, b)...)
+		return nil
+	}))
+	if len(got) != 1 || got[0].name != "pause" {
+		t.Errorf("%+v", got)
+	}
+}
