@@ -88,8 +88,8 @@ func TestLedgerLooksIntoInboxes(t *testing.T) {
 	}
 	l := planted(one, two, bad, maybe)
 	l.hasRead("anna", []received{at(1, one)})
-	l.gone = func(p position) bool { return p.offset == 2 }
-	if got, _ := l.balance(); got.faults() != 0 || got.void != 1 {
+	l.gone = func(line sent) bool { return line.at.offset == 2 }
+	if got, _ := l.balance(); got.faults() != 0 || got.void != 2 {
 		t.Errorf("what went with its database: %v", got)
 	}
 }

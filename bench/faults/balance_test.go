@@ -45,7 +45,7 @@ type balance struct {
 	delivered int // after dropping ids that were seen
 	repeats   int // dropped for that
 	told      int // not delivered, and the reader was told by a reset
-	void      int // letters acknowledged by a database that is no more
+	void      int // not in the inbox, for the database that had them is no more
 	wrong     [kinds]int
 }
 
@@ -69,15 +69,22 @@ func (b balance) String() string {
 type accountant struct {
 	*ledger
 	balance
-	due   map[string][]letter // by user: what was acknowledged for them
-	found []anomaly
+	due    map[string][]letter            // by user: what was acknowledged for them
+	stored map[string]map[letter]position // by user: what the inbox has in the end, and where
+	found  []anomaly
 }
 
 // balance compares both sides, reader by reader and inbox by inbox.
 func (l *ledger) balance() (balance, []anomaly) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := &accountant{ledger: l, due: map[string][]letter{}}
+	a := &accountant{ledger: l, due: map[string][]letter{}, stored: map[string]map[letter]position{}}
+	for user, lines := range l.inboxes {
+		a.stored[user] = map[letter]position{}
+		for _, line := range lines {
+			a.stored[user][line.letter] = line.at
+		}
+	}
 	for which, line := range l.sent {
 		a.count(which, line)
 	}
@@ -108,9 +115,6 @@ func (a *accountant) count(which letter, line sent) {
 		a.acked++
 		if line.outcome == replayed {
 			a.replayed++
-		}
-		if a.gone != nil && a.gone(line.at) {
-			a.void++
 		}
 		for _, user := range line.to {
 			a.due[user] = append(a.due[user], which)
@@ -192,7 +196,7 @@ func (a *accountant) missing(reader, user string, b *book, delivered map[letter]
 			continue
 		}
 		line := a.sent[which]
-		if b.excuses(line.at) {
+		if b.excuses(line.at, a.stored[user][which]) {
 			a.told++
 			continue
 		}
@@ -203,16 +207,23 @@ func (a *accountant) missing(reader, user string, b *book, delivered map[letter]
 	}
 }
 
-// excuses says whether a reset told the reader that the position would not come.
-func (b *book) excuses(p position) bool {
+// excuses says whether a reset told the reader that a letter would not come: it lies in what was skipped,
+// which the reader then loaded from the inbox. After a change of epoch the position of the
+// acknowledgement may be of either; where the letter is found in the end counts then, and one that is
+// not found is for the inbox to miss.
+func (b *book) excuses(told, found position) bool {
 	for _, r := range b.resets {
-		switch p.epoch {
-		case r.from.epoch:
-			if p.offset > r.from.offset && (r.to.epoch != r.from.epoch || p.offset <= r.to.offset) {
+		switch {
+		case r.from.epoch == r.to.epoch:
+			if told.epoch == r.from.epoch && told.offset > r.from.offset && told.offset <= r.to.offset {
 				return true
 			}
-		case r.to.epoch:
-			if p.offset <= r.to.offset {
+		case told.epoch == r.to.epoch:
+			if told.offset <= r.to.offset {
+				return true
+			}
+		case told.epoch == r.from.epoch:
+			if found.offset <= r.to.offset {
 				return true
 			}
 		}
@@ -235,7 +246,12 @@ func (a *accountant) inbox(user string, lines []received) {
 		}
 	}
 	for _, which := range a.due[user] {
-		if line := a.sent[which]; !have[which] && (a.gone == nil || !a.gone(line.at)) {
+		line := a.sent[which]
+		switch {
+		case have[which]:
+		case a.gone != nil && a.gone(line):
+			a.void++
+		default:
 			a.report(anomaly{lost, line.asked, user, fmt.Sprintf("%v, acknowledged as %v, is not in the inbox", which, line.at)})
 		}
 	}

@@ -47,6 +47,7 @@ type sent struct {
 	outcome outcome
 	at      position // of the ack
 	asked   time.Time
+	told    time.Time // when the outcome was known
 }
 
 // received is one line of a reader's book.
@@ -80,8 +81,8 @@ type ledger struct {
 	retries int                   // requests whose outcome was unknown and that were sent again
 	busy    int                   // answers 503
 
-	// gone says that an acknowledged letter was on a database that is no more. Nil: there is none.
-	gone func(position) bool
+	// gone says that an acknowledged letter may have been on a database that is no more. Nil: there is none.
+	gone func(sent) bool
 }
 
 func newLedger() *ledger {

@@ -3,7 +3,6 @@ package faults_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -27,10 +26,9 @@ func newLink(t testing.TB, name, target string) *link {
 	return &link{proxy}
 }
 
-// port is where the link listens, which stays the same when it is stopped and started.
-func (l *link) port() string {
-	_, port, _ := net.SplitHostPort(l.Listen)
-	return port
+// leadTo cuts every connection; new ones go to another address.
+func (l *link) leadTo(target string) error {
+	return l.Update(&toxiproxy.Proxy{Listen: l.Listen, Upstream: target, Enabled: true})
 }
 
 // poison adds a toxic, which antidote takes away again.

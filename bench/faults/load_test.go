@@ -227,7 +227,7 @@ func (l *load) send(caller *server.Caller, which letter, to map[string]any, give
 	asked := time.Now()
 	for {
 		line, busy := l.try(caller, which, to)
-		line.asked = asked
+		line.asked, line.told = asked, time.Now()
 		if line.outcome != unknown {
 			return line
 		}
@@ -241,8 +241,11 @@ func (l *load) send(caller *server.Caller, which letter, to map[string]any, give
 
 // try sends a letter once. busy says that the server answered 503.
 func (l *load) try(caller *server.Caller, which letter, to map[string]any) (line sent, busy bool) {
+	return l.tryWith(caller, which, map[string]any{"to": to, "title": "toll", "data": which})
+}
+
+func (l *load) tryWith(caller *server.Caller, which letter, notice map[string]any) (line sent, busy bool) {
 	key := fmt.Sprintf("%d-%d-%d", l.seed, which.Publisher, which.Number)
-	notice := map[string]any{"to": to, "title": "toll", "data": which}
 	answer, err := caller.Call(context.Background(), http.MethodPost, "/api/v1/notices", notice, "Idempotency-Key", key)
 	if err != nil {
 		return sent{}, false

@@ -89,7 +89,7 @@ type probes struct {
 	count   int
 }
 
-// probe is one of them.
+// probe is one of them, or the next that a reader gets after it.
 type probe struct {
 	number  int
 	waiting map[string]bool
@@ -107,18 +107,25 @@ func (p *probes) join(reader string) {
 	p.readers[reader] = true
 }
 
-func (p *probes) next() *probe {
+// begin waits for a letter to everyone that is sent from now on.
+func (p *probes) begin() *probe {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = &probe{number: p.count + 1, waiting: maps.Clone(p.readers), all: make(chan struct{}), mu: &p.mu}
+	return p.last
+}
+
+func (p *probes) next() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.count++
-	p.last = &probe{number: p.count, waiting: maps.Clone(p.readers), all: make(chan struct{}), mu: &p.mu}
-	return p.last
+	return p.count
 }
 
 func (p *probes) arrived(number int, reader string, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.last == nil || p.last.number != number || !p.last.waiting[reader] {
+	if p.last == nil || number < p.last.number || !p.last.waiting[reader] {
 		return
 	}
 	delete(p.last.waiting, reader)
@@ -146,25 +153,36 @@ func (p *probe) since(when time.Time) []time.Duration {
 	return took
 }
 
+// probeAgain is after how long another letter is sent to who has not got the first: a reset may have
+// told them that it will not come.
+const probeAgain = 2 * time.Second
+
 // probe sends a letter to everyone, by whichever caller it succeeds, and waits until all readers have it.
 func (l *load) probe(limit time.Duration) *probe {
-	p := l.probes.next()
-	which, deadline := letter{prober, p.number}, time.Now().Add(limit)
-	l.note(which, sent{to: l.people, asked: time.Now()})
+	p := l.probes.begin()
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
+		l.sendProbe(letter{prober, l.probes.next()}, deadline)
+		select {
+		case <-p.all:
+			return p
+		case <-time.After(min(probeAgain, time.Until(deadline))):
+		}
+	}
+	return p
+}
+
+func (l *load) sendProbe(which letter, deadline time.Time) {
 	line := sent{to: l.people, asked: time.Now()}
+	l.note(which, line)
 	for i := 0; line.outcome == unknown && time.Now().Before(deadline); i++ {
+		asked := line.asked
 		line, _ = l.try(l.callers[i%len(l.callers)], which, map[string]any{"everyone": true})
-		line.to, line.asked = l.people, time.Now()
+		line.to, line.asked, line.told = l.people, asked, time.Now()
 		if line.outcome == unknown {
 			time.Sleep(tryAgain)
 		}
 	}
 	l.note(which, line)
-	select {
-	case <-p.all:
-	case <-time.After(time.Until(deadline)):
-	}
-	return p
 }
 
 // lookInto writes down what a user's inbox holds, page by page, as it was when the first was asked for.

@@ -148,7 +148,14 @@ func (w *world) probeDuring(r *round) {
 	sent := time.Now()
 	p := w.probe(s.within + wellWithin)
 	r.during = p.since(sent)
-	if late := slices.MaxFunc(r.during, func(a, b time.Duration) int { return int(a - b) }); late > s.within || len(p.missing()) > 0 {
+	if late := longest(r.during); late > s.within || len(p.missing()) > 0 {
 		w.breaks(broken, s.name, "a letter took %v while it was on, more than %v", late, s.within)
 	}
+}
+
+func longest(times []time.Duration) (most time.Duration) {
+	for _, d := range times {
+		most = max(most, d)
+	}
+	return most
 }

@@ -17,7 +17,33 @@ type row struct {
 	alone    []time.Duration // times to recover, where it was the only fault
 	all      []time.Duration // the same, of all
 	during   []time.Duration // delays while it was on
+	void     int             // deliveries that went with a database that is no more
+	found    []anomaly       // in a scenario of its own
 	note     string
+}
+
+// add books what a scenario's own load came to.
+func (r *row) add(b balance, wrong []anomaly) {
+	r.void += b.void
+	for _, found := range wrong {
+		r.wrong[found.kind]++
+	}
+	r.found = append(r.found, wrong...)
+}
+
+// breaks books one broken promise of a scenario.
+func (r *row) breaks(k kind, who, format string, args ...any) {
+	r.add(balance{}, []anomaly{{k, time.Now(), who, fmt.Sprintf(format, args...)}})
+}
+
+// recovers waits until all is well after a fault, and books when each reader got the first letter.
+func (r *row) recovers(l *load) {
+	since := time.Now()
+	p := l.probe(wellWithin)
+	r.alone = append(r.alone, p.since(since)...)
+	if missing := p.missing(); len(missing) > 0 {
+		r.breaks(broken, missing[0], "%d readers have got nothing after it", len(missing))
+	}
 }
 
 // table is the outcome of a run.
@@ -74,11 +100,11 @@ func (t *table) add(rounds []*round, wrong []anomaly) {
 			t.row(noFault).wrong[found.kind]++
 		}
 	}
-	t.list(wrong)
+	t.list("", wrong)
 }
 
 // list names the first of what went wrong.
-func (t *table) list(wrong []anomaly) {
+func (t *table) list(title string, wrong []anomaly) {
 	const most = 40
 	slices.SortFunc(wrong, func(a, b anomaly) int { return a.when.Compare(b.when) })
 	for i, found := range wrong {
@@ -86,7 +112,7 @@ func (t *table) list(wrong []anomaly) {
 			t.text = append(t.text, fmt.Sprintf("and %d more", len(wrong)-most))
 			break
 		}
-		t.text = append(t.text, found.String())
+		t.text = append(t.text, title+found.String())
 	}
 }
 

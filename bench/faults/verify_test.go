@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"belfry/bench/report"
+	"belfry/internal/testpg"
 )
 
 // scenario is a fault that needs a setup of its own.
@@ -18,7 +19,15 @@ type scenario struct {
 	run  func(t *testing.T, line *row)
 }
 
-var scenarios = []scenario{}
+var scenarios = []scenario{
+	{name: "failover to a lagging standby", run: failOverLagging},
+	{name: "failover to a synchronous standby", run: failOverSynchronous},
+	{name: "backup restored", run: restoreBackup},
+	{name: "disk full under PostgreSQL", run: fillPostgres},
+	{name: "disk full under SQLite", run: fillSQLite},
+	{name: "reader of a byte a second", long: true, run: readSlowly},
+	{name: "half-open clients", long: true, run: vanish},
+}
 
 // TestFaults breaks everything in the table, and prints what it came to.
 func TestFaults(t *testing.T) {
@@ -42,9 +51,11 @@ func TestFaults(t *testing.T) {
 		if !choice[s.name] || s.long && *minutes < longRun {
 			continue
 		}
+		tell("%s\n", s.name)
 		t.Run(s.name, func(t *testing.T) {
 			line := outcome.row(s.name)
 			line.injected = 1
+			t.Cleanup(func() { outcome.list(s.name+": ", line.found) })
 			s.run(t, line)
 		})
 	}
@@ -82,7 +93,7 @@ func newChoice(known []string, only, without string) (map[string]bool, error) {
 
 // roundsOf runs rounds of faults against one world for as long as was asked for.
 func roundsOf(t *testing.T, list []fault, outcome *table) {
-	w := newWorld(t, *crowd)
+	w := newWorld(t, site{people: *crowd, rate: *rate, cluster: testpg.NewCluster(t, "max_connections=100")})
 	before := w.vitalsOfAll()
 	w.publish()
 	began := time.Now()

@@ -15,7 +15,6 @@ import (
 	"belfry/bench/front"
 	"belfry/bench/server"
 	"belfry/bench/stream"
-	"belfry/internal/testpg"
 )
 
 // Of every node in a world. The sessions outlast the longest run.
@@ -42,41 +41,54 @@ type member struct {
 // world is a database, two nodes and nginx, with links between them that can be broken, and people.
 type world struct {
 	*load
-	cluster *testpg.Cluster
+	cluster *cluster
 	admin   *sql.DB // straight to the database
 	nodes   []*member
 	nginx   *front.Nginx
 	cookies map[string]*server.Caller // by user
 }
 
+// site is what a world is to be like.
+type site struct {
+	people, rate int
+	cluster      *cluster
+	settings     string // of the nodes, beside the usual
+}
+
 // newWorld starts everything but the publishers. Each person has three streams: through nginx, and at each node.
-func newWorld(t testing.TB, count int) *world {
+func newWorld(t testing.TB, like site) *world {
 	t.Helper()
-	w := &world{cluster: testpg.NewCluster(t, "max_connections=200"), cookies: map[string]*server.Caller{}}
-	var err error
-	if w.admin, err = sql.Open("pgx", w.cluster.DSN()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.admin.Close() })
+	w := &world{cluster: like.cluster, admin: openAdmin(t, like.cluster), cookies: map[string]*server.Caller{}}
 	for i := range 2 {
-		w.nodes = append(w.nodes, newMember(t, fmt.Sprint(i), w.cluster.DSN()))
+		w.nodes = append(w.nodes, newMember(t, fmt.Sprint(i), w.cluster.DSN(), like.settings))
 	}
 	key := w.nodes[0].AddKey("load", "notices:write,users:write")
 	for _, node := range w.nodes {
 		node.MustStart()
 	}
 	w.nginx = front.New(t, w.nodes[0].door.Listen, w.nodes[1].door.Listen)
-	names := w.populate(t, key, count)
-	w.load = newLoad(t, *rate, names, w.callers(key)...)
+	names := w.populate(t, key, like.people)
+	w.load = newLoad(t, like.rate, names, w.waysIn(key)...)
 	w.giveUp = 4
 	w.openStreams()
 	return w
 }
 
-func newMember(t testing.TB, name, dsn string) *member {
+// openAdmin goes straight to a database.
+func openAdmin(t testing.TB, c *cluster) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", c.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func newMember(t testing.TB, name, dsn, more string) *member {
 	t.Helper()
 	m := &member{query: newLink(t, "query "+name, hostOf(dsn)), listen: newLink(t, "listen "+name, hostOf(dsn)), inside: server.FreeAddress(t)}
-	m.Node = server.New(t, m.query.dsn(dsn), append(strings.Fields(settings),
+	m.Node = server.New(t, m.query.dsn(dsn), append(strings.Fields(settings+" "+more),
 		"DATABASE_LISTEN_URL="+m.listen.dsn(dsn), "INTERNAL_LISTEN="+m.inside)...)
 	m.door = newLink(t, "door "+name, m.Address())
 	return m
@@ -122,8 +134,8 @@ func (w *world) populate(t testing.TB, key string, count int) []string {
 	return names
 }
 
-// callers are the ways to publish: through nginx, and to each node.
-func (w *world) callers(key string) []*server.Caller {
+// waysIn are the ways to publish: through nginx, and to each node.
+func (w *world) waysIn(key string) []*server.Caller {
 	as := w.nodes[0].ByKey(key)
 	ways := []*server.Caller{as.Via(w.nginx.Base, w.nginx.Client(answerTimeout))}
 	for _, node := range w.nodes {
@@ -172,7 +184,7 @@ func (w *world) end() (b balance, wrong []anomaly, after []vitals) {
 
 // vitals are what a process holds.
 type vitals struct {
-	rss, fds, goroutines float64
+	rss, fds, goroutines, streams float64
 }
 
 func (v vitals) String() string {
@@ -192,7 +204,8 @@ func (m *member) vitals(ctx context.Context) (v vitals, err error) {
 		return v, err
 	}
 	defer response.Body.Close()
-	wanted := map[string]*float64{"process_resident_memory_bytes": &v.rss, "process_open_fds": &v.fds, "go_goroutines": &v.goroutines}
+	wanted := map[string]*float64{"process_resident_memory_bytes": &v.rss, "process_open_fds": &v.fds, "go_goroutines": &v.goroutines,
+		"belfry_streams_open": &v.streams}
 	lines := bufio.NewScanner(response.Body)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), " ")

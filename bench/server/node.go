@@ -39,7 +39,8 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "belfry.db")
 }
 
-// New prepares a node on a database. Each setting is "NAME=value", without BELFRY_. The node is not
+// New prepares a node on a database. Each setting is "NAME=value", without BELFRY_; LISTEN puts it at an
+// address other than one of its own. The node is not
 // started: on SQLite people and keys are made before that.
 func New(t testing.TB, database string, settings ...string) *Node {
 	t.Helper()
@@ -52,6 +53,9 @@ func New(t testing.TB, database string, settings ...string) *Node {
 	n.settings = []string{"PATH=" + os.Getenv("PATH"), "BELFRY_LISTEN=" + address, "BELFRY_DATABASE_URL=" + database, "BELFRY_LOG_FORMAT=json"}
 	for _, setting := range settings {
 		n.settings = append(n.settings, "BELFRY_"+setting)
+		if address, given := strings.CutPrefix(setting, "LISTEN="); given {
+			n.Base = "http://" + address
+		}
 	}
 	if n.log, err = os.OpenFile(filepath.Join(n.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
 		t.Fatal(err)
