@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -15,6 +16,8 @@ import (
 	"belfry/client"
 	"belfry/internal/testpg"
 	"belfry/services"
+	"belfry/services/announce"
+	"belfry/services/journal"
 )
 
 // TestMain also makes sure that no command leaves a goroutine or a connection behind.
@@ -256,7 +259,12 @@ func TestKeys(t *testing.T) {
 		usable := func() error {
 			db := s.open()
 			defer db.Close()
-			_, err := services.NewKeys(db, nil).Resolve(t.Context(), strings.TrimSpace(first))
+			j, err := journal.Open(t.Context(), db.Read, db.Write, announce.NewLocal(), slog.New(slog.DiscardHandler))
+			if err != nil {
+				return err
+			}
+			defer j.Close()
+			_, err = services.NewKeys(db, j).Resolve(t.Context(), strings.TrimSpace(first))
 			return err
 		}
 		if err := usable(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,8 +18,29 @@ import (
 	"belfry/internal/testpg"
 )
 
-// serving starts the server of a shell and gives its address. Its exit code is checked at the end.
+// serving starts the server of a shell and gives its address when it is ready.
 func (s shell) serving(args ...string) string {
+	s.t.Helper()
+	url, _ := s.start(args...)
+	awaitReady(s.t, url)
+	return url
+}
+
+func awaitReady(t *testing.T, url string) {
+	t.Helper()
+	waitFor(t, "the server", func() bool {
+		resp, err := http.Get(url + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+}
+
+// start starts the server of a shell, and gives its address and the way to stop it, which the end of the
+// test does too. Its exit code is checked then.
+func (s shell) start(args ...string) (url string, stop func()) {
 	s.t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,14 +49,14 @@ func (s shell) serving(args ...string) string {
 	address := free.Addr().String()
 	_ = free.Close()
 
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	var stdout, stderr bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
 		ended <- Run(ctx, append([]string{"serve", "--listen", address, "--drain", "100ms"}, args...), s.environ, strings.NewReader(""), &stdout, &stderr)
 	}()
-	s.t.Cleanup(func() {
-		stop()
+	stop = sync.OnceFunc(func() {
+		cancel()
 		select {
 		case code := <-ended:
 			if code != exitDone {
@@ -45,16 +67,8 @@ func (s shell) serving(args ...string) string {
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
-	url := "http://" + address
-	waitFor(s.t, "the server", func() bool {
-		resp, err := http.Get(url + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return url
+	s.t.Cleanup(stop)
+	return "http://" + address, stop
 }
 
 // signIn gives a browser's HTTP client, or the status of the refusal.

@@ -34,13 +34,13 @@ func startNATS(t *testing.T) *natsserver.Server {
 func TestNodesAnnounceThroughNATS(t *testing.T) {
 	bus := startNATS(t)
 	s := shell{t, []string{"BELFRY_DATABASE_URL=" + testpg.Database(t), "BELFRY_NATS_URL=" + bus.ClientURL()}}
-	s.ok("battery staple", "user", "add", "anna", "--password-stdin")
+	s.ok("battery staple", "user", "add", "bert", "--password-stdin")
 	key := strings.TrimSpace(s.ok("", "key", "create", "ci", "--scope", "notices:write"))
 	here, there := s.serving(), s.serving()
 	for _, node := range []string{here, there} {
 		waitFor(t, "hints", func() bool { return strings.Contains(body(t, http.DefaultClient, node+"/readyz"), `"hints":"ok"`) })
 	}
-	browser, _ := signIn(t, there, "anna", "battery staple")
+	browser, _ := signIn(t, there, "bert", "battery staple")
 	events := openStream(t, browser, there+"/sse/notice")
 	events.until("event: hello")
 	before := bus.NumSubscriptions()
@@ -49,7 +49,7 @@ func TestNodesAnnounceThroughNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, title := range []string{"first", "second"} {
-		if _, err := c.Publish(t.Context(), client.Notice{To: client.To{Users: []string{"anna"}}, Title: title}); err != nil {
+		if _, err := c.Publish(t.Context(), client.Notice{To: client.To{Users: []string{"bert"}}, Title: title}); err != nil {
 			t.Fatal(err)
 		}
 		events.until(`"title":"` + title + `"`)
@@ -68,7 +68,7 @@ func TestNodesAnnounceThroughNATS(t *testing.T) {
 	waitFor(t, "the end of hints", func() bool {
 		return strings.Contains(body(t, http.DefaultClient, there+"/readyz"), `"hints":"polling"`)
 	})
-	if _, err := c.Publish(t.Context(), client.Notice{To: client.To{Users: []string{"anna"}}, Title: "third"}); err != nil {
+	if _, err := c.Publish(t.Context(), client.Notice{To: client.To{Users: []string{"bert"}}, Title: "third"}); err != nil {
 		t.Fatal(err)
 	}
 	events.until(`"title":"third"`)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"sync"
@@ -17,7 +15,6 @@ import (
 
 	"belfry/config"
 	"belfry/handlers"
-	"belfry/middleware"
 	"belfry/models"
 	"belfry/services"
 	"belfry/services/announce"
@@ -29,15 +26,9 @@ type serveCmd struct {
 	Demo bool `help:"Add sample users and data, print their passwords; on this machine alone."`
 }
 
-// Bounds of a connection. There is no WriteTimeout: it would count from the beginning of a stream.
-const (
-	headerTimeout = 10 * time.Second
-	readTimeout   = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	maxHeader     = 32 << 10
-	// closeTimeout is how long requests under way may take once the streams are gone.
-	closeTimeout = 1500 * time.Millisecond
-)
+// noticeTime is how long a node that leaves goes on answering at least, where DRAIN allows: whoever sends
+// requests to it has to see first that it is not ready.
+const noticeTime = 3 * time.Second
 
 // Run serves until it is told to stop by SIGTERM or SIGINT.
 func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
@@ -49,12 +40,12 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	log := newLogger(s, term.err)
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen) // before the database: a port in use is the commoner fault
+	front, err := newFront(ctx, s, log) // before the database: a port in use is the commoner fault
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	return withDatabase(ctx, s, func(db *services.Database) error {
+	defer front.close()
+	err = withDatabase(ctx, s, func(db *services.Database) error {
 		if _, err := migrate(ctx, db); err != nil {
 			return err
 		}
@@ -66,8 +57,12 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 		if err := node.begin(ctx, cmd.Demo, term); err != nil {
 			return err
 		}
-		return node.serve(ctx, listener)
+		return node.serve(ctx, front)
 	})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // told to stop before it had begun
+	}
+	return err
 }
 
 // node is one running server: its services, and what has to be stopped in order.
@@ -109,11 +104,10 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, log
 	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), sessions, notices,
 		services.StreamSettings{Heartbeat: s.Heartbeat, MaxAge: s.StreamMaxAge, PerUser: s.StreamsPerUser, Drain: s.Drain}, log)
 	n.house = services.NewHousekeeping(db, n.journal, sessions, s.Retention, log)
-	n.server = &handlers.Server{
-		Users: services.NewUsers(db, n.journal, hasher), Groups: services.NewGroups(db, n.journal), Keys: services.NewKeys(db, n.journal),
-		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(db), Streams: n.streams, Tokens: tokens,
-		Health: health, Log: log, Secure: s.SecureCookies(), Origins: middleware.Origins(s.CORSOrigins), TrustedProxies: s.TrustedProxies, Version: buildInfo().Main.Version,
-	}
+	n.server = face(s, log)
+	n.server.Users, n.server.Groups, n.server.Keys = services.NewUsers(db, n.journal, hasher), services.NewGroups(db, n.journal), services.NewKeys(db, n.journal)
+	n.server.Sessions, n.server.Notices, n.server.Recipients = sessions, notices, services.NewRecipients(db)
+	n.server.Streams, n.server.Tokens, n.server.Health = n.streams, tokens, health
 	return n, nil
 }
 
@@ -155,66 +149,35 @@ func (n *node) begin(ctx context.Context, demo bool, term *console) error {
 	return firstAdmin(ctx, n.settings, n.server.Users, n.log)
 }
 
-// serve answers until ctx ends, then leaves in order: not ready, streams sent away over the drain
-// time, no more connections, requests under way answered.
-func (n *node) serve(ctx context.Context, listener net.Listener) error {
+// serve answers until ctx ends, then leaves.
+func (n *node) serve(ctx context.Context, f *front) error {
 	router, err := n.server.Router()
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: router, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
-	// Without this Shutdown would wait for streams until its deadline.
-	server.RegisterOnShutdown(n.streams.CloseAll)
-	internal, err := n.internal(ctx)
-	if err != nil {
-		return err
-	}
-	defer internal()
-	failed := make(chan error, 1)
-	go func() {
-		if n.settings.TLSCert != "" {
-			failed <- server.ServeTLS(listener, n.settings.TLSCert, n.settings.TLSKey)
-			return
-		}
-		failed <- server.Serve(listener)
-	}()
-	n.log.Info("ready", "listen", listener.Addr().String(), "url", n.settings.PublicURL.String(), "version", n.server.Version)
+	f.open(router, n.server.Internal(), n.streams.CloseAll)
+	n.log.Info("ready", "listen", f.listener.Addr().String(), "url", n.settings.PublicURL.String(), "version", n.server.Version)
 	select {
-	case err := <-failed:
+	case err := <-f.failed:
 		return err
 	case <-ctx.Done():
 	}
-	n.log.Info("leaving", "drain", n.settings.Drain)
-	n.server.Health.Drain()
-	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.settings.Drain)
-	n.streams.Drain(draining)
-	cancel()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	if err := server.Shutdown(closing); err != nil {
-		n.log.Warn("requests under way were cut off", "error", err)
-		_ = server.Close() // what did not end by itself
-	}
+	n.leave(context.WithoutCancel(ctx), f)
 	return nil
 }
 
-// internal serves metrics, profiles and health on a second listener, which is not for the public. It gives the way to stop it.
-func (n *node) internal(ctx context.Context) (stop func(), err error) {
-	if n.settings.InternalListen == "" {
-		return func() {}, nil
-	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", n.settings.InternalListen)
-	if err != nil {
-		return nil, err
-	}
-	server := &http.Server{Handler: n.server.Internal(), ReadHeaderTimeout: headerTimeout}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			n.log.Error("the internal listener failed", "error", err)
-		}
-	}()
-	return func() { _ = server.Close() }, nil
+// leave goes in order: not ready, streams sent away over the drain time, no more connections, requests
+// under way answered.
+func (n *node) leave(ctx context.Context, f *front) {
+	n.log.Info("leaving", "drain", n.settings.Drain)
+	noticed := time.After(min(n.settings.Drain, noticeTime))
+	f.leaving.Store(true)
+	n.server.Health.Drain()
+	draining, cancel := context.WithTimeout(ctx, n.settings.Drain)
+	defer cancel()
+	n.streams.Drain(draining)
+	<-noticed
+	f.stop(ctx)
 }
 
 // close stops what runs beside the requests; the log first finishes what it accepted.

@@ -32,7 +32,7 @@ type healthBody struct {
 
 func (h *Health) routes(r gin.IRoutes) {
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
-		r.Handle(method, "/livez", h.live)
+		r.Handle(method, "/livez", live)
 		r.Handle(method, "/readyz", h.ready)
 	}
 }
@@ -44,7 +44,7 @@ func (h *Health) Router() http.Handler {
 	return engine
 }
 
-func (h *Health) live(c *gin.Context) {
+func live(c *gin.Context) {
 	c.Header("Cache-Control", "no-store")
 	c.JSON(http.StatusOK, healthBody{Status: "ok", Parts: map[string]string{"process": "ok"}})
 }

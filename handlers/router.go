@@ -37,24 +37,14 @@ type Server struct {
 
 // Router puts everything together.
 func (s *Server) Router() (http.Handler, error) {
-	gin.SetMode(gin.ReleaseMode)
-	engine := gin.New()
-	engine.RedirectTrailingSlash = false
-	engine.HandleMethodNotAllowed = true
-	proxies := make([]string, len(s.TrustedProxies))
-	for i, p := range s.TrustedProxies {
-		proxies[i] = p.String()
-	}
-	if err := engine.SetTrustedProxies(proxies); err != nil {
+	engine, err := s.engine()
+	if err != nil {
 		return nil, err
 	}
 	crossOrigin, err := s.Origins.CrossOrigin(s.Log)
 	if err != nil {
 		return nil, err
 	}
-	engine.Use(middleware.Log(s.Log), middleware.Recover(s.Log), middleware.Headers(s.Secure),
-		middleware.CleanAddress(s.Log), middleware.NoCredentialInQuery(s.Log))
-
 	guarded := engine.Group("", middleware.NoStore(), s.Origins.CORS(s.Log))
 	api := guarded.Group("", crossOrigin, middleware.Timeout(), middleware.Authenticate(s.Sessions, s.Keys, s.cookies(), s.Log))
 	described := humagin.NewWithGroup(engine, api, s.describe())
@@ -66,6 +56,24 @@ func (s *Server) Router() (http.Handler, error) {
 	// A preflight has no route of its own, so it comes here; so does a method that is not there.
 	engine.NoMethod(middleware.NoStore(), s.Origins.CORS(s.Log), func(c *gin.Context) { s.refuse(c, errNoMethod) })
 	engine.NoRoute(s.page())
+	return engine, nil
+}
+
+// engine is Gin with what every request passes.
+func (s *Server) engine() (*gin.Engine, error) {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	proxies := make([]string, len(s.TrustedProxies))
+	for i, p := range s.TrustedProxies {
+		proxies[i] = p.String()
+	}
+	if err := engine.SetTrustedProxies(proxies); err != nil {
+		return nil, err
+	}
+	engine.Use(middleware.Log(s.Log), middleware.Recover(s.Log), middleware.Headers(s.Secure),
+		middleware.CleanAddress(s.Log), middleware.NoCredentialInQuery(s.Log))
 	return engine, nil
 }
 
