@@ -140,6 +140,7 @@ func (n *node) begin(ctx context.Context, demo bool, term *console) error {
 	n.cancel = cancel
 	n.background.Go(func() { n.streams.Follow(background, n.hints) })
 	n.background.Go(func() { n.house.Run(background) })
+	n.warm(ctx)
 	if n.announce != nil {
 		n.background.Go(func() { n.announce(background) })
 	}
@@ -147,6 +148,21 @@ func (n *node) begin(ctx context.Context, demo bool, term *console) error {
 		return demoData(ctx, n.server.Users, n.server.Groups, n.server.Notices, term.out)
 	}
 	return firstAdmin(ctx, n.settings, n.server.Users, n.log)
+}
+
+// warmTimeout bounds what is read before the first request; without it the first requests read it.
+const warmTimeout = 5 * time.Second
+
+func (n *node) warm(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
+	defer cancel()
+	head, err := n.journal.Head(ctx)
+	if err == nil {
+		err = n.streams.Warm(ctx, head.Offset)
+	}
+	if err != nil {
+		n.log.Warn("starting with an empty memory", "error", err)
+	}
 }
 
 // serve answers until ctx ends, then leaves.

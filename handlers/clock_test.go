@@ -12,6 +12,7 @@ import (
 
 	"belfry/handlers"
 	"belfry/services"
+	"belfry/services/hub"
 )
 
 // TestClock ticks for anybody.
@@ -63,7 +64,7 @@ func TestClockEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := slog.New(slog.DiscardHandler)
-		server := &handlers.Server{Log: log, Health: &handlers.Health{}, Streams: services.NewStreams(nil, nil, nil, nil, nil, services.StreamSettings{}, log)}
+		server := &handlers.Server{Log: log, Health: &handlers.Health{}, Streams: services.NewStreams(nil, nil, hub.New(0, 1), nil, nil, services.StreamSettings{}, log)}
 		router, err := server.Router()
 		if err != nil {
 			t.Fatal(err)

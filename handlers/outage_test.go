@@ -34,6 +34,13 @@ func TestOutage(t *testing.T) {
 	if r := s.nobody().get("/readyz"); r.status != http.StatusServiceUnavailable || r.text("parts", "database") == "ok" {
 		t.Errorf("readyz: %d %s", r.status, r.body)
 	}
+	for tick := time.NewTicker(time.Millisecond); ; {
+		if _, fresh := s.journal.Fresh(); !fresh {
+			tick.Stop()
+			break // by the next poll at the latest the node knows that what it remembers is no answer
+		}
+		<-tick.C
+	}
 	// A stream is sent away with what keeps an EventSource alive; a standing one stays, and pings.
 	c.stream("/sse/stream").pause()
 	s.bearer(token).stream("/sse/stream").pause()

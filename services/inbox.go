@@ -28,7 +28,7 @@ const candidates = `WITH candidates AS (
 			JOIN recipients r ON r.audience = 'group:' || m.group_id AND r.log_offset > m.joined_offset
 			WHERE m.user_id = @user AND r.log_offset > @after AND r.log_offset < @before ORDER BY r.log_offset DESC LIMIT @step) groups
 	) ways ORDER BY log_offset DESC LIMIT @step)
-SELECT candidates.log_offset, e.subject, e.payload, e.created_at, s.read_at, s.archived_at, COALESCE(%s, false) AS fits
+SELECT candidates.log_offset, e.subject, e.payload, e.created_at, e.expires_at, s.read_at, s.archived_at, COALESCE(%s, false) AS fits
 `
 
 // The two ways of joining entries and marks to the candidates. On PostgreSQL the order of work is laid
@@ -217,38 +217,4 @@ func (n *Notices) matching() string {
 		return ` AND (lower(e.payload::json->>'title') LIKE @pattern ESCAPE '\' OR lower(e.payload::json->>'body') LIKE @pattern ESCAPE '\')`
 	}
 	return ` AND (lower(json_extract(e.payload, '$.title')) LIKE @pattern ESCAPE '\' OR lower(json_extract(e.payload, '$.body')) LIKE @pattern ESCAPE '\')`
-}
-
-// Summary is what a stream's hello says: the count as of the head.
-type Summary struct {
-	Head   journal.Head
-	Unread int64
-	Now    models.Instant
-	Grants []journal.Grant
-}
-
-// Summarise reads the head, the unread count and what the user may read, all at one moment.
-func (n *Notices) Summarise(ctx context.Context, user *models.User) (s Summary, err error) {
-	err = n.db.snapshot(ctx, func(tx *gorm.DB) error {
-		var err error
-		if s.Head, err = journal.HeadIn(tx); err != nil {
-			return err
-		}
-		if s.Unread, _, err = n.unread(tx, user); err != nil {
-			return err
-		}
-		if err = tx.Raw("SELECT " + n.db.now()).Scan(&s.Now).Error; err != nil {
-			return err
-		}
-		var groups []models.Membership
-		if err = tx.Where("user_id = ?", user.ID).Find(&groups).Error; err != nil {
-			return err
-		}
-		s.Grants = []journal.Grant{{Audience: userAudience(user.ID)}, {Audience: everyone, After: user.JoinedOffset}}
-		for _, g := range groups {
-			s.Grants = append(s.Grants, journal.Grant{Audience: groupAudience(g.GroupID), After: g.JoinedOffset})
-		}
-		return nil
-	})
-	return s, err
 }

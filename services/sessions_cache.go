@@ -98,12 +98,17 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 	return err
 }
 
-// Warm reads the sessions that were in use last.
-func (s *Sessions) Warm(ctx context.Context) error {
+// Warm reads the sessions that were in use last, and tells whose they are.
+func (s *Sessions) Warm(ctx context.Context) (people []int64, err error) {
 	_, turn, _ := s.cache.get("")
 	lives, err := s.find(s.db.Read.WithContext(ctx), "s.state <> 'ended' ORDER BY s.last_active_at DESC LIMIT ?", warmSessions)
+	seen := map[int64]bool{}
 	for _, l := range lives {
 		s.cache.put(turn, l.ID, l)
+		if !seen[l.UserID] {
+			seen[l.UserID] = true
+			people = append(people, l.UserID)
+		}
 	}
-	return err
+	return people, err
 }

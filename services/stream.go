@@ -141,6 +141,7 @@ func (s *Streams) frame(e *journal.Entry) *hub.Frame {
 // Follow feeds the streams of this node from the log until ctx ends.
 func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
 	s.journal.Follow(ctx, hints, s.deliver, func(head journal.Head) {
+		s.summaries.clear(head.Offset)
 		s.hub.Reset(head.Offset)
 		for _, c := range s.hub.All() {
 			c.End(pauseFrame(drainWait())) // they come back with positions that get a reset
@@ -150,6 +151,7 @@ func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
 
 func (s *Streams) deliver(e journal.Entry) {
 	frame := s.frame(&e)
+	s.summaries.apply(&e) // first: whoever the hub tells of it may ask for the count at once
 	s.hub.Deliver(e.Offset, e.Audiences, frame)
 	if frame != nil || len(e.Audiences) == 0 {
 		return

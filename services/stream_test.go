@@ -260,6 +260,7 @@ func newNodeOn(t *testing.T, n *node) *node {
 	var wg sync.WaitGroup
 	wg.Go(func() { other.Follow(ctx, nil) })
 	t.Cleanup(func() { other.CloseAll(); cancel(); wg.Wait() })
+	must(t, other.Warm(t.Context(), got(j.Head(t.Context()))(t).Offset))
 	return &other
 }
 

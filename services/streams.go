@@ -2,11 +2,8 @@ package services
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
-	"strconv"
 	"sync"
 	"time"
 
@@ -47,9 +44,10 @@ type Streams struct {
 	settings StreamSettings
 	log      *slog.Logger
 
-	watches  *watches
-	draining chan struct{} // closed when no stream may stay
-	drain    sync.Once
+	watches   *watches
+	summaries *summaries
+	draining  chan struct{} // closed when no stream may stay
+	drain     sync.Once
 
 	mu    sync.Mutex
 	count map[int64]int // streams of each user on this node
@@ -60,6 +58,7 @@ func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *No
 	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, settings: settings, log: log,
 		count: map[int64]int{}, draining: make(chan struct{})}
 	st.watches = newWatches(st)
+	st.summaries = newSummaries(h.Offset())
 	return st
 }
 
@@ -178,11 +177,17 @@ func (s *Streams) openEnded(ctx context.Context, l *Live, position string) (Open
 // open makes the connection known before it reads anything: what is committed after that reading
 // comes through the hub, so nothing falls between the two.
 func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (Opening, error) {
-	head, err := s.journal.Head(ctx)
+	head, err := s.head(ctx)
 	if err != nil {
 		return Opening{}, err
 	}
 	pos, refused := resume(req.Position, head)
+	if refused != "" { // what this node does not know yet, the database may
+		if head, err = s.journal.Head(ctx); err != nil {
+			return Opening{}, err
+		}
+		pos, refused = resume(req.Position, head)
+	}
 	control := []string{userAudience(who.user.ID)}
 	if who.live != nil {
 		control = append(control, lockAudience(who.live.ID))
@@ -192,7 +197,7 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 	conn := hub.NewConn(pos, control, req.Wants, req.Unnamed)
 	s.hub.Add(conn)
 	stream := &Stream{streams: s, conn: conn, who: who}
-	first, err := s.settle(ctx, stream, pos, refused, req.Position != "")
+	first, err := s.settle(ctx, stream, head.Epoch, pos, refused, req.Position != "")
 	if err != nil {
 		s.hub.Remove(conn)
 		return Opening{}, err
@@ -205,6 +210,26 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 		s.watches.add(who.live)
 	}
 	return Opening{First: first, Stream: stream}, nil
+}
+
+// awaitOwn is how long an opening waits for the tail to hand on what this node has committed; it takes
+// microseconds, or something is wrong.
+const awaitOwn = 100 * time.Millisecond
+
+// head is the end of the log as this node knows it, when it has lately looked and has handed on what it acknowledged
+// itself; else the database is asked.
+func (s *Streams) head(ctx context.Context) (journal.Head, error) {
+	now, fresh := s.journal.Fresh()
+	if !fresh {
+		return s.journal.Head(ctx)
+	}
+	epoch := s.journal.Epoch()
+	waiting, cancel := context.WithTimeout(ctx, awaitOwn)
+	defer cancel()
+	if err := s.hub.Await(waiting, s.journal.Committed()); err != nil {
+		return s.journal.Head(ctx)
+	}
+	return journal.Head{Epoch: epoch, Offset: s.hub.Offset(), Trimmed: s.journal.Trimmed(), Now: now}, nil
 }
 
 // resume says from where a stream continues, and why it cannot continue from where it was asked to.
@@ -227,12 +252,15 @@ func resume(text string, head journal.Head) (pos int64, refused string) {
 }
 
 // settle reads what the stream's opening frames say, as often as the log brings a change meanwhile.
-func (s *Streams) settle(ctx context.Context, st *Stream, pos int64, refused string, asked bool) ([]byte, error) {
+func (s *Streams) settle(ctx context.Context, st *Stream, epoch string, pos int64, refused string, asked bool) ([]byte, error) {
 	for {
 		turn := st.conn.Turn()
-		head, err := s.journal.Head(ctx)
+		head, err := s.head(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if head.Epoch != epoch {
+			return nil, errNewEpoch // the position that was worked out means nothing any more
 		}
 		st.conn.KnowsUpTo(head.Offset)
 		if st.who.live != nil {
@@ -242,7 +270,7 @@ func (s *Streams) settle(ctx context.Context, st *Stream, pos int64, refused str
 			}
 			st.who.live, st.who.user = live, live.User
 		}
-		summary, err := s.notices.Summarise(ctx, &st.who.user)
+		summary, err := s.summarise(ctx, &st.who.user)
 		if err != nil {
 			return nil, err
 		}
@@ -253,74 +281,39 @@ func (s *Streams) settle(ctx context.Context, st *Stream, pos int64, refused str
 	}
 }
 
-// Hello is the first event of a stream.
-type Hello struct {
-	Session     *SessionView   `json:"session"`
-	Unread      *int64         `json:"unread"`
-	Head        string         `json:"head"`
-	Resumed     bool           `json:"resumed"`
-	HeartbeatMS int64          `json:"heartbeat_ms"`
-	Now         models.Instant `json:"now"`
-}
+var errNewEpoch = errors.New("the log started anew")
 
-// ResetEvent says that what lies between the client's position and Head cannot be replayed.
-type ResetEvent struct {
-	Reason string `json:"reason"`
-	Head   string `json:"head"`
-}
-
-// retryHello is what a browser waits by itself after a cut.
-const retryHello = 2 * time.Second
-
-func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool, sum *Summary) ([]byte, error) {
-	epoch := sum.Head.Epoch
-	at := journal.Position{Epoch: epoch, Offset: pos}.String()
-	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
-		Resumed: asked && refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
-	var lock []byte
-	if l := st.who.live; l != nil {
-		view := s.sessions.View(l, true)
-		hello.Session = &view
-		if l.Verdict.State != models.SessionActive {
-			hello.Unread = nil
+func (s *Streams) summarise(ctx context.Context, user *models.User) (Summary, error) {
+	if now, fresh := s.journal.Fresh(); fresh {
+		if known, ok := s.summaries.get(user.ID, s.journal.Trimmed(), models.Instant(now)); ok {
+			return known, nil
 		}
-		lock = lockFrame(s.sessions.present(l.Verdict), "")
 	}
-	data, err := json.Marshal(hello)
-	if err != nil {
-		return nil, err
+	read, err := s.notices.Summarise(ctx, user)
+	if err == nil && read.Head.Epoch == s.journal.Epoch() {
+		s.summaries.put(user.ID, read)
 	}
-	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
-	if refused == "" {
-		return first, nil
-	}
-	return append(first, resetFrame(refused, at)...), nil
+	return read, err
 }
 
-func resetFrame(reason, head string) []byte {
-	data, err := json.Marshal(ResetEvent{Reason: reason, Head: head})
-	if err != nil {
-		panic("services: a reset has no JSON: " + err.Error()) // strings always have
+// warmPeople is for how many people a node that starts reads beforehand what a hello says.
+const warmPeople = 1_000
+
+// Warm waits until everything up to the head was handed on, and reads what those will ask for who come to this node
+// from one that left. Without it nothing is wrong, but a thousand who come at once ask the database a thousand times.
+func (s *Streams) Warm(ctx context.Context, head int64) error {
+	if err := s.hub.Await(ctx, head); err != nil {
+		return err
 	}
-	return hub.Event{ID: head, Name: "reset", Data: data}.Encode()
-}
-
-func lockFrame(event LockEvent, id string) []byte {
-	data, err := json.Marshal(event)
-	if err != nil {
-		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
+	people, err := s.sessions.Warm(ctx)
+	if err != nil || s.db.Dialect != Postgres { // on SQLite there is no other node to come from
+		return err
 	}
-	return hub.Event{ID: id, Name: "lock", Data: data}.Encode()
-}
-
-// pauseFrame sends a client away for the given time.
-func pauseFrame(wait time.Duration) []byte {
-	back := strconv.FormatInt(time.Now().Add(wait).UnixMilli(), 10)
-	return hub.Event{Name: "pause", Retry: wait, Data: []byte(back)}.Encode()
-}
-
-func jitter(from, to time.Duration) time.Duration {
-	return (from + rand.N(to-from)).Truncate(time.Millisecond) //nolint:gosec // spreads load; nothing secret
+	read, err := s.notices.summariseAll(ctx, people[:min(len(people), warmPeople)]...)
+	for user, summary := range read {
+		s.summaries.put(user, summary)
+	}
+	return err
 }
 
 func (s *Streams) admit(user int64) bool {

@@ -55,6 +55,11 @@ func TestResume(t *testing.T) {
 			return journal.Position{Epoch: epoch, Offset: offset}.String()
 		}
 		n.run(t, "UPDATE log_head SET trimmed = 2") // nothing is deleted, but nobody may count on it
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for deadline := time.Now().Add(patience); n.journal.Trimmed() != 2 && time.Now().Before(deadline); {
+			<-tick.C // another node's trimming is seen at the next poll
+		}
 		for _, c := range []struct {
 			name, position, reason string
 			want                   []string

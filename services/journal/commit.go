@@ -64,6 +64,7 @@ func (j *Journal) commit(batch []*pending) {
 	defer cancel()
 	receipts, err := j.store.commit(ctx, drafts)
 	if err != nil {
+		j.doubt()
 		for _, p := range batch {
 			p.err = err
 			close(p.done)

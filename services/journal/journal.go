@@ -45,7 +45,8 @@ type Journal struct {
 
 	tail tail
 
-	epoch atomic.Pointer[string]
+	epoch     atomic.Pointer[string]
+	committed atomic.Int64
 }
 
 type pending struct {
@@ -171,6 +172,11 @@ func (j *Journal) published(entries []Entry) {
 	for i := range entries {
 		j.observe(&entries[i])
 	}
+	for last := entries[len(entries)-1].Offset; ; {
+		if old := j.committed.Load(); old >= last || j.committed.CompareAndSwap(old, last) {
+			break
+		}
+	}
 	j.tail.offer(entries)
 	j.announcer.Announce(j.Epoch(), entries)
 }
@@ -214,6 +220,9 @@ func (j *Journal) Fix(tx *gorm.DB) (Head, error) {
 	}
 	return HeadIn(tx)
 }
+
+// Committed is the last offset of what this node itself has appended.
+func (j *Journal) Committed() int64 { return j.committed.Load() }
 
 // Cursor is the last offset that Follow has handed on, or will begin after.
 func (j *Journal) Cursor() int64 { return j.tail.at() }

@@ -31,8 +31,8 @@ type store interface {
 	fix(tx *gorm.DB) error
 	// replaceEpoch does nothing when another node was first.
 	replaceEpoch(ctx context.Context, old, fresh string) error
-	// trim deletes the oldest entries from before a moment (ms since 1970 UTC), at most limit.
-	trim(ctx context.Context, before int64, limit int) (int64, error)
+	// trim deletes the oldest entries from before a moment (ms since 1970 UTC), at most limit, and tells the last.
+	trim(ctx context.Context, before int64, limit int) (n, last int64, err error)
 }
 
 // sqlStore is what both databases do alike. On PostgreSQL read and write are the same pool.
@@ -106,7 +106,7 @@ func (s sqlStore) entries(ctx context.Context, query string, args ...any) ([]Ent
 }
 
 // trim takes the counter's row last, because every publish waits for it.
-func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n int64, err error) {
+func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n, last int64, err error) {
 	err = s.transact(ctx, func(tx *gorm.DB) error {
 		var rows []struct {
 			LogOffset int64
@@ -118,7 +118,7 @@ func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n int64, e
 			return err
 		}
 		n = int64(len(rows))
-		last := rows[n-1].LogOffset
+		last = rows[n-1].LogOffset
 		audiences := map[string]struct{}{}
 		for _, r := range rows {
 			for _, a := range strings.Fields(r.Audiences) {
@@ -135,5 +135,8 @@ func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n int64, e
 		}
 		return tx.Exec("UPDATE log_head SET trimmed = ? WHERE trimmed < ?", last, last).Error
 	})
-	return n, err
+	if err != nil {
+		return 0, 0, err
+	}
+	return n, last, nil
 }

@@ -53,6 +53,15 @@ func (t *tail) start(h Head) {
 	t.trimmed.Store(h.Trimmed)
 }
 
+// trim notes that entries up to an offset are gone.
+func (t *tail) trim(upTo int64) {
+	for {
+		if old := t.trimmed.Load(); old >= upTo || t.trimmed.CompareAndSwap(old, upTo) {
+			return
+		}
+	}
+}
+
 func (t *tail) offer(entries []Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -132,12 +141,13 @@ func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)
 		err = j.watchEpoch(looking, head, lost)
 	}
 	if err != nil {
+		j.doubt()
 		if ctx.Err() == nil {
 			j.log.Warn("the log cannot be looked at; trying again", "error", err)
 		}
 		return
 	}
-	j.tail.trimmed.Store(head.Trimmed)
+	j.tail.trim(head.Trimmed)
 	if j.tail.at() < head.Offset {
 		j.drain(ctx, deliver)
 	}
@@ -157,6 +167,9 @@ func (j *Journal) Fresh() (now int64, ok bool) {
 	passed := time.Since(seen.at)
 	return seen.now + passed.Milliseconds(), passed < freshLimit
 }
+
+// doubt is for when the database did not answer: what this node remembers is no answer then either.
+func (j *Journal) doubt() { j.tail.sight.Store(nil) }
 
 // Trimmed is the last offset that was deleted, as this node knows it.
 func (j *Journal) Trimmed() int64 { return j.tail.trimmed.Load() }
@@ -243,7 +256,9 @@ func (j *Journal) watchEpoch(ctx context.Context, head Head, lost func(Head)) (e
 	j.tail.mu.Lock()
 	j.tail.epoch, j.tail.cursor, j.tail.fresh = head.Epoch, head.Offset, nil
 	j.tail.mu.Unlock()
-	j.tail.sight.Store(nil)
+	j.doubt()
+	j.tail.trimmed.Store(head.Trimmed)
+	j.committed.Store(0)
 	j.epoch.Store(&head.Epoch)
 	j.Forget()
 	lost(head)

@@ -10,8 +10,9 @@ const trimBatch = 500
 // works in small transactions; an error leaves what was deleted deleted.
 func (j *Journal) Trim(ctx context.Context, before int64) (total int64, err error) {
 	for ctx.Err() == nil {
-		n, err := j.store.trim(ctx, before, trimBatch)
+		n, last, err := j.store.trim(ctx, before, trimBatch)
 		total += n
+		j.tail.trim(last)
 		if err != nil || n < trimBatch {
 			return total, err
 		}

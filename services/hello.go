@@ -1,0 +1,82 @@
+package services
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"belfry/models"
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+// Hello is the first event of a stream.
+type Hello struct {
+	Session     *SessionView   `json:"session"`
+	Unread      *int64         `json:"unread"`
+	Head        string         `json:"head"`
+	Resumed     bool           `json:"resumed"`
+	HeartbeatMS int64          `json:"heartbeat_ms"`
+	Now         models.Instant `json:"now"`
+}
+
+// ResetEvent says that what lies between the client's position and Head cannot be replayed.
+type ResetEvent struct {
+	Reason string `json:"reason"`
+	Head   string `json:"head"`
+}
+
+// retryHello is what a browser waits by itself after a cut.
+const retryHello = 2 * time.Second
+
+func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool, sum *Summary) ([]byte, error) {
+	epoch := sum.Head.Epoch
+	at := journal.Position{Epoch: epoch, Offset: pos}.String()
+	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
+		Resumed: asked && refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
+	var lock []byte
+	if l := st.who.live; l != nil {
+		view := s.sessions.View(l, true)
+		hello.Session = &view
+		if l.Verdict.State != models.SessionActive {
+			hello.Unread = nil
+		}
+		lock = lockFrame(s.sessions.present(l.Verdict), "")
+	}
+	data, err := json.Marshal(hello)
+	if err != nil {
+		return nil, err
+	}
+	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
+	if refused == "" {
+		return first, nil
+	}
+	return append(first, resetFrame(refused, at)...), nil
+}
+
+func resetFrame(reason, head string) []byte {
+	data, err := json.Marshal(ResetEvent{Reason: reason, Head: head})
+	if err != nil {
+		panic("services: a reset has no JSON: " + err.Error()) // strings always have
+	}
+	return hub.Event{ID: head, Name: "reset", Data: data}.Encode()
+}
+
+func lockFrame(event LockEvent, id string) []byte {
+	data, err := json.Marshal(event)
+	if err != nil {
+		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
+	}
+	return hub.Event{ID: id, Name: "lock", Data: data}.Encode()
+}
+
+// pauseFrame sends a client away for the given time.
+func pauseFrame(wait time.Duration) []byte {
+	back := strconv.FormatInt(time.Now().Add(wait).UnixMilli(), 10)
+	return hub.Event{Name: "pause", Retry: wait, Data: []byte(back)}.Encode()
+}
+
+func jitter(from, to time.Duration) time.Duration {
+	return (from + rand.N(to-from)).Truncate(time.Millisecond) //nolint:gosec // spreads load; nothing secret
+}

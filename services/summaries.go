@@ -1,0 +1,167 @@
+package services
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// lateEntries is how many of the last entries are kept for summaries that were read before them and arrive after them.
+const lateEntries = 2_000
+
+// summaries keeps in memory what the hello of a stream says of each person: the unread count, and what they may
+// read. The log's entries are applied as they are delivered, so that a storm of reconnects costs no query. An entry
+// from which the new count cannot be told makes the person's summary void.
+type summaries struct {
+	mu   sync.Mutex
+	of   map[int64]*summary
+	by   map[string]map[*summary]struct{} // by what may be read
+	late []late                           // the last entries that were applied
+	at   int64                            // the last one of all
+}
+
+type summary struct {
+	Summary
+	user int64
+	last int64 // the entry that was applied last; one that comes by two ways counts once
+}
+
+// late is an entry as far as it concerns unread counts.
+type late struct {
+	offset    int64
+	audiences []string
+	expires   models.Instant // 0 = never
+	void      bool           // the count cannot be told from the entry
+	add       int64
+	set       *int64 // instead of add
+}
+
+func newSummaries(at int64) *summaries {
+	return &summaries{of: map[int64]*summary{}, by: map[string]map[*summary]struct{}{}, at: at}
+}
+
+func lateOf(e *journal.Entry) late {
+	l := late{offset: e.Offset, audiences: e.Audiences, expires: models.Instant(e.ExpiresAt)}
+	switch e.Kind {
+	case kindNotice:
+		l.add, l.void = 1, e.CollapseKey != "" // it may take the place of another
+	case kindNoticeState:
+		var event StateEvent
+		if err := json.Unmarshal(e.Payload, &event); err == nil {
+			l.set = event.Unread
+		}
+		l.void = l.set == nil
+	case kindMembership, kindAccount:
+		l.void = true
+	default:
+		l.audiences = nil // it concerns no count
+	}
+	return l
+}
+
+// get gives a person's summary, if it is known and holds at the given moment of the database's clock.
+func (s *summaries) get(user, trimmed int64, now models.Instant) (Summary, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.of[user]
+	if known == nil || known.Head.Trimmed != trimmed || (known.Until != 0 && known.Until <= now) {
+		return Summary{}, false
+	}
+	found := known.Summary
+	found.Head.Offset, found.Now = max(known.Head.Offset, s.at), now
+	return found, true
+}
+
+// put remembers a summary that was read from the database. What was delivered since that reading is applied; if that
+// is no longer known, so is the summary.
+func (s *summaries) put(user int64, read Summary) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop(s.of[user])
+	if s.at > read.Head.Offset && (len(s.late) == 0 || s.late[0].offset > read.Head.Offset+1) {
+		return
+	}
+	for _, old := range s.of {
+		if len(s.of) < cacheLimit {
+			break
+		}
+		s.drop(old)
+	}
+	fresh := &summary{Summary: read, user: user}
+	s.of[user] = fresh
+	for _, g := range read.Grants {
+		if s.by[g.Audience] == nil {
+			s.by[g.Audience] = map[*summary]struct{}{}
+		}
+		s.by[g.Audience][fresh] = struct{}{}
+	}
+	for i := range s.late {
+		for _, audience := range s.late[i].audiences {
+			s.change(fresh, audience, &s.late[i])
+		}
+	}
+}
+
+// apply takes in the entry that is delivered next.
+func (s *summaries) apply(e *journal.Entry) {
+	l := lateOf(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at = l.offset
+	if s.late = append(s.late, l); len(s.late) > 2*lateEntries {
+		s.late = slices.Clone(s.late[lateEntries:])
+	}
+	for _, audience := range l.audiences {
+		for known := range s.by[audience] {
+			s.change(known, audience, &l)
+		}
+	}
+}
+
+func (s *summaries) change(known *summary, audience string, l *late) {
+	if l.offset <= known.Head.Offset || l.offset == known.last || !known.reads(audience, l.offset) {
+		return
+	}
+	known.last = l.offset
+	switch {
+	case l.void:
+		s.drop(known)
+		return
+	case l.set != nil:
+		known.Unread = *l.set
+	default:
+		known.Unread += l.add
+	}
+	if l.expires != 0 && (known.Until == 0 || l.expires < known.Until) {
+		known.Until = l.expires
+	}
+}
+
+func (s *summary) reads(audience string, offset int64) bool {
+	return slices.ContainsFunc(s.Grants, func(g journal.Grant) bool { return g.Audience == audience && offset > g.After })
+}
+
+// drop is for who holds s.mu.
+func (s *summaries) drop(known *summary) {
+	if known == nil {
+		return
+	}
+	if s.of[known.user] == known {
+		delete(s.of, known.user)
+	}
+	for _, g := range known.Grants {
+		if delete(s.by[g.Audience], known); len(s.by[g.Audience]) == 0 {
+			delete(s.by, g.Audience)
+		}
+	}
+}
+
+// clear makes everything void: the log starts anew after another offset.
+func (s *summaries) clear(at int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of, s.by, s.late, s.at = map[int64]*summary{}, map[string]map[*summary]struct{}{}, nil, at
+}
