@@ -3,6 +3,7 @@ package services
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"belfry/models"
 	"belfry/services/journal"
@@ -17,7 +18,7 @@ func (n *node) countedSlowly(t *testing.T, user *models.User) int64 {
 }
 
 // TestUnreadCountIsTrueAfterAnySteps does what people do, in a random order that the seed repeats, and
-// compares the count after each step.
+// compares the count after each step, and what a stream's hello would say from memory.
 func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		const seed, steps = 11, 250
@@ -25,6 +26,7 @@ func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 		system, ann := n.system(t), n.person(t, "ann")
 		got(n.groups.Add(t.Context(), "crew", ""))(t)
 		must(t, n.groups.Join(t.Context(), "crew", "ann"))
+		fromMemory := 0
 		var sent []Published
 		some := func() []int64 {
 			ids := make([]int64, 1+random.IntN(3))
@@ -40,7 +42,7 @@ func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 			case what < 4 || len(sent) == 0:
 				to := []Target{{Users: []string{"ann"}}, {Groups: []string{"crew"}}, {Everyone: true}, {Users: []string{"ann"}, Everyone: true}}[random.IntN(4)]
 				content := titled("n%d", step)
-				if random.IntN(3) == 0 {
+				if random.IntN(6) == 0 {
 					content.CollapseKey = new("same")
 				}
 				sent = append(sent, n.publish(t, system, to, content))
@@ -61,6 +63,16 @@ func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 			if want := n.countedSlowly(t, ann); count != want {
 				t.Fatalf("seed %d, step %d: counted %d, there are %d", seed, step, count, want)
 			}
+			must(t, n.hub.Await(t.Context(), n.journal.Committed()))
+			if _, known := n.summaries.get(ann.ID, n.journal.Trimmed(), models.InstantOf(time.Now())); known {
+				fromMemory++
+			}
+			if said := got(n.summarise(t.Context(), ann))(t); said.Unread != count || said.Head.Offset != n.hub.Offset() {
+				t.Fatalf("seed %d, step %d: a hello says %d as of %d, there are %d as of %d", seed, step, said.Unread, said.Head.Offset, count, n.hub.Offset())
+			}
+		}
+		if fromMemory < steps/3 {
+			t.Errorf("%d of %d counts came from memory", fromMemory, steps)
 		}
 	})
 }

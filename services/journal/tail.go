@@ -21,6 +21,8 @@ const (
 	// lookBack is how many entries before the head a node begins with, so that those who come to it from
 	// another node find in memory what they missed.
 	lookBack = 20_000
+	// readApart is the rest after a look at the log: at a high rate each look would find few entries.
+	readApart = 2 * time.Millisecond
 	// fetchLimit is how many entries one read of the database takes.
 	fetchLimit = 2_000
 	// waitingLimit bounds what may wait behind a hole; what is dropped is read from the log.
@@ -123,7 +125,9 @@ func (j *Journal) Follow(ctx context.Context, hints <-chan struct{}, deliver fun
 		case <-ctx.Done():
 			return
 		case <-hints:
-			j.drain(ctx, deliver)
+			if j.drain(ctx, deliver) {
+				rest(ctx, readApart)
+			}
 		case <-poll.C:
 			j.poll(ctx, deliver, lost)
 		}
@@ -177,17 +181,28 @@ func (j *Journal) Trimmed() int64 { return j.tail.trimmed.Load() }
 // Holes counts how often an entry was missing between two others.
 func (j *Journal) Holes() int64 { return j.tail.holes.Load() }
 
-func (j *Journal) drain(ctx context.Context, deliver func(Entry)) {
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// drain hands on what there is, and says whether the database was asked for it.
+func (j *Journal) drain(ctx context.Context, deliver func(Entry)) (asked bool) {
 	for ctx.Err() == nil {
 		ready, gap := j.tail.next()
 		if len(ready) == 0 {
 			var err error
+			asked = true
 			if ready, err = j.read(ctx); err != nil {
 				j.log.Warn("the log cannot be read; trying again", "error", err)
-				return
+				return asked
 			}
 			if len(ready) == 0 {
-				return
+				return asked
 			}
 			gap = len(ready) == fetchLimit
 		}
@@ -197,9 +212,10 @@ func (j *Journal) drain(ctx context.Context, deliver func(Entry)) {
 			j.tail.moveTo(e.Offset)
 		}
 		if !gap && !j.tail.waiting() {
-			return
+			return asked
 		}
 	}
+	return asked
 }
 
 // read gives what follows the cursor without a hole. Offsets are given in commit order, so there can be no

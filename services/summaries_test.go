@@ -1,0 +1,139 @@
+package services
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
+	"belfry/services/journal"
+)
+
+// counted counts the statements that the node sends from now on.
+func (n *node) counted(t *testing.T) *atomic.Int64 {
+	t.Helper()
+	var count atomic.Int64
+	for _, db := range []*gorm.DB{n.db.Read, n.db.Write} {
+		note := func(*gorm.DB) { count.Add(1) }
+		calls := db.Callback()
+		must(t, calls.Query().Register("test:query", note))
+		must(t, calls.Row().Register("test:row", note))
+		must(t, calls.Raw().Register("test:raw", note))
+		if n.db.Read == n.db.Write {
+			break
+		}
+	}
+	return &count
+}
+
+// TestStreamsOpenWithoutAQuery: the node's own poll goes on meanwhile, so the bound is not nought.
+func TestStreamsOpenWithoutAQuery(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system := n.system(t)
+		var cookies []string
+		for _, name := range []string{"ann", "bob", "cid", "dan"} {
+			n.person(t, name)
+			_, cookie := n.signIn(t, name)
+			cookies = append(cookies, cookie)
+		}
+		for i := range 20 {
+			n.publish(t, system, Target{Everyone: true}, titled("n%d", i))
+		}
+		from := n.journal.Position(5).String()
+		fresh := newNodeOn(t, n)
+		for _, cookie := range cookies { // what Warm does not read on SQLite
+			fresh.stream(t, StreamRequest{Cookie: cookie, Position: from}).begun(t)
+		}
+		count := fresh.counted(t)
+		began := time.Now()
+		for range 20 {
+			for _, cookie := range cookies {
+				s := fresh.stream(t, StreamRequest{Cookie: cookie, Position: from})
+				if _, h := s.hello(t); *h.Unread != 20 || !h.Resumed {
+					t.Errorf("%+v", h)
+				}
+				s.lock(t, "active")
+				for i := 5; i < 20; i++ {
+					s.notice(t, fmt.Sprintf("n%d", i))
+				}
+				s.leave()
+				<-s.done
+			}
+		}
+		// Two nodes poll twice a second on this database, and count alike.
+		if most := 4*int64(time.Since(began)/time.Second+1) + 4; count.Load() > most {
+			t.Errorf("%d statements for 80 streams", count.Load())
+		}
+	})
+}
+
+func TestWarmReadsWhatAHelloSays(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system, ann := n.system(t), n.person(t, "ann")
+		bob := n.person(t, "bob")
+		got(n.groups.Add(t.Context(), "crew", ""))(t)
+		must(t, n.groups.Join(t.Context(), "crew", "bob"))
+		n.publish(t, system, Target{Users: []string{"ann"}}, titled("one"))
+		soon := titled("expires")
+		soon.ExpiresAt = new(models.InstantOf(time.Now().Add(time.Hour)))
+		n.publish(t, system, Target{Groups: []string{"crew"}}, soon)
+		n.publish(t, system, Target{Everyone: true}, titled("three"))
+		n.signIn(t, "ann")
+		n.signIn(t, "bob")
+		all := got(n.notices.summariseAll(t.Context(), ann.ID, bob.ID, 4711))(t)
+		if len(all) != 2 || all[ann.ID].Unread != 2 || all[bob.ID].Unread != 2 || all[ann.ID].Until != 0 || all[bob.ID].Until != *soon.ExpiresAt || len(all[bob.ID].Grants) != 3 {
+			t.Errorf("%+v", all)
+		}
+		fresh := newNodeOn(t, n)
+		for _, user := range []*models.User{ann, bob} {
+			known, ok := fresh.summaries.get(user.ID, 0, models.InstantOf(time.Now()))
+			if ok != (n.db.Dialect == Postgres) || (ok && known.Unread != 2) {
+				t.Errorf("%s: %v, %+v", user.Username, ok, known)
+			}
+		}
+	})
+}
+
+// TestSummaryReadBesideTheLog is one that was read before, or after, entries that the node had not, or had already,
+// handed on.
+func TestSummaryReadBesideTheLog(t *testing.T) {
+	t.Parallel()
+	notice := func(offset int64) *journal.Entry {
+		return &journal.Entry{Offset: offset, Kind: kindNotice, Audiences: []string{"user:1", "everyone"}}
+	}
+	read := func(at int64) Summary {
+		return Summary{Head: journal.Head{Offset: at}, Unread: at, Grants: []journal.Grant{{Audience: "user:1"}, {Audience: "everyone"}}}
+	}
+	for _, at := range []int64{3, 5, 8} {
+		s := newSummaries(0)
+		for offset := int64(1); offset <= 5; offset++ {
+			s.apply(notice(offset))
+		}
+		s.put(1, read(at))
+		for offset := int64(6); offset <= 10; offset++ {
+			s.apply(notice(offset))
+		}
+		if known, ok := s.get(1, 0, 1); !ok || known.Unread != 10 || known.Head.Offset != 10 {
+			t.Errorf("read at %d: %v, %d as of %d", at, ok, known.Unread, known.Head.Offset)
+		}
+	}
+	s := newSummaries(0)
+	for offset := int64(1); offset <= 3*lateEntries; offset++ {
+		s.apply(notice(offset))
+	}
+	s.put(1, read(5))
+	if _, ok := s.get(1, 0, 1); ok {
+		t.Error("a summary from before all that is remembered counts")
+	}
+	s.put(1, read(3*lateEntries))
+	if _, ok := s.get(1, 7, 1); ok {
+		t.Error("a summary from before a trimming counts")
+	}
+	s.apply(&journal.Entry{Offset: 3*lateEntries + 1, Kind: kindMembership, Audiences: []string{"user:1"}})
+	if _, ok := s.get(1, 0, 1); ok || len(s.by) != 0 {
+		t.Errorf("a summary from before a group was joined counts, or is still indexed: %v", s.by)
+	}
+}
