@@ -43,6 +43,9 @@ var faults = []fault{
 	{name: "reply to COMMIT lost", uses: "query", each: true, hold: span(200*time.Millisecond, time.Second), strike: loseReplies},
 	{name: "connections to the database cut", uses: "query", each: true, hold: atOnce, strike: cutQueries},
 	{name: "database far away", uses: "query", each: true, hold: span(time.Second, 3*time.Second), strike: farDatabase},
+	{name: "connections used up", uses: "database", hold: span(time.Second, 3*time.Second), strike: useUpConnections},
+	{name: "clock an hour ahead", uses: "database", hold: span(time.Second, 2*time.Second), strike: stepClock(time.Hour), within: slack},
+	{name: "clock an hour back", uses: "database", hold: span(time.Second, 2*time.Second), strike: stepClock(-time.Hour), within: slack},
 	{name: "stranger's long transaction", uses: "stranger", hold: span(2*time.Second, 5*time.Second), strike: longTransaction, within: slack},
 
 	{name: "LISTEN cut", uses: "database", hold: atOnce, strike: terminateListeners, within: pollFloor + slack},

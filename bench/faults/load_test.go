@@ -42,6 +42,7 @@ type load struct {
 	ackCount atomic.Int64
 	pings    atomic.Int64 // that readers got
 	begun    atomic.Int64 // streams that readers have opened, again ones included
+	opened   []time.Time  // when; held by the ledger's lock
 	up       uptime
 	probes   probes
 	sending  sync.WaitGroup

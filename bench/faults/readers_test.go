@@ -46,7 +46,7 @@ func (d *diary) event(e stream.Event) bool {
 	}
 	switch e.Name {
 	case "hello":
-		d.begun.Add(1)
+		d.hasOpened(time.Now())
 		var hello struct{ Resumed bool }
 		_ = json.Unmarshal([]byte(e.Data), &hello) // the reader has checked it
 		d.moved = d.at.epoch != "" && !hello.Resumed
@@ -79,6 +79,21 @@ func (d *diary) notice(e stream.Event) {
 	if notice.Data.Publisher == prober {
 		d.probes.arrived(notice.Data.Number, d.name, line.when)
 	}
+}
+
+// hasOpened notes that a stream was opened, for the first time or again.
+func (l *load) hasOpened(at time.Time) {
+	l.mu.Lock()
+	l.opened = append(l.opened, at)
+	l.mu.Unlock()
+	l.begun.Add(1)
+}
+
+// openedSince tells when streams were opened.
+func (l *load) openedSince(when time.Time) []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.opened), when.After)
 }
 
 // probes are the letters to everyone, and when they came to whom.

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -99,6 +100,40 @@ func cutQueries(w *world, i int) (func() error, error) { return nil, w.nodes[i].
 
 func farDatabase(w *world, i int) (func() error, error) {
 	return w.nodes[i].query.poison("latency", "downstream", `"latency": 80, "jitter": 40`)
+}
+
+// useUpConnections takes every connection that the database has left, cuts those of the nodes, and takes
+// what became free by that, so that they find few or none.
+func useUpConnections(w *world, _ int) (func() error, error) {
+	var taken []*sql.Conn
+	take := func() {
+		for {
+			ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
+			conn, err := w.admin.Conn(ctx)
+			cancel()
+			if err != nil {
+				return // there are no more
+			}
+			taken = append(taken, conn)
+		}
+	}
+	take()
+	err := errors.Join(w.nodes[0].query.flap(), w.nodes[1].query.flap())
+	take()
+	return func() error {
+		for _, conn := range taken {
+			_ = conn.Close()
+		}
+		return nil
+	}, err
+}
+
+// stepClock sets the database's clock as Belfry reads it. The machine's own cannot be set for one process.
+func stepClock(by time.Duration) func(*world, int) (func() error, error) {
+	const function = "CREATE OR REPLACE FUNCTION now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + %d $$"
+	return func(w *world, _ int) (func() error, error) {
+		return func() error { return w.execute(fmt.Sprintf(function, 0)) }, w.execute(fmt.Sprintf(function, by.Milliseconds()))
+	}
 }
 
 func terminateListeners(w *world, _ int) (func() error, error) {

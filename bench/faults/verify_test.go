@@ -27,6 +27,9 @@ var scenarios = []scenario{
 	{name: "disk full under SQLite", run: fillSQLite},
 	{name: "reader of a byte a second", long: true, run: readSlowly},
 	{name: "half-open clients", long: true, run: vanish},
+	{name: "subscribe racing publish", run: raceOpenings},
+	{name: "5000 streams through a rolling restart", long: true, run: rollHerd},
+	{name: "retention overtaking clients", long: true, run: overtake},
 }
 
 // TestFaults breaks everything in the table, and prints what it came to.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,7 @@ type site struct {
 	people, rate int
 	cluster      *cluster
 	settings     string // of the nodes, beside the usual
+	herd         int    // streams of each person, all through nginx; 0 = one there and one at each node
 }
 
 // newWorld starts everything but the publishers. Each person has three streams: through nginx, and at each node.
@@ -70,7 +72,7 @@ func newWorld(t testing.TB, like site) *world {
 	names := w.populate(t, key, like.people)
 	w.load = newLoad(t, like.rate, names, w.waysIn(key)...)
 	w.giveUp = 4
-	w.openStreams()
+	w.openStreams(like.herd)
 	return w
 }
 
@@ -145,21 +147,30 @@ func (w *world) waysIn(key string) []*server.Caller {
 	return ways
 }
 
-func (w *world) openStreams() {
+func (w *world) openStreams(herd int) {
 	w.t.Helper()
+	ways := []string{w.nginx.Base, "http://" + w.nodes[0].door.Listen, "http://" + w.nodes[1].door.Listen}
+	if herd > 0 {
+		ways = slices.Repeat(ways[:1], herd)
+	}
 	tls := w.nginx.Client(0)
 	for _, name := range w.people {
-		for k, base := range []string{w.nginx.Base, "http://" + w.nodes[0].door.Listen, "http://" + w.nodes[1].door.Listen} {
+		for k, base := range ways {
 			reader := stream.New(base, "/sse/stream", w.cookies[name].Cookie)
-			reader.Silence, reader.Wait, reader.Proxied = silence, comeBack, k == 0
+			reader.Silence, reader.Wait, reader.Proxied = silence, comeBack, base == w.nginx.Base
 			if reader.Proxied {
 				reader.Client = *tls
 			}
 			w.follow(reader, fmt.Sprintf("%s/%d", name, k))
 		}
+		// A few at a time: how a herd comes is what a scenario is about, not how it is made.
+		w.awaitStreams(max(0, len(w.readers)-atOnceOpened))
 	}
 	w.awaitStreams(len(w.readers))
 }
+
+// atOnceOpened is how many streams may be on their way at the beginning.
+const atOnceOpened = 100
 
 // comeBack is what our client library does, ten times as fast: full jitter, up to a second; and as long as it was asked to.
 func comeBack(failed int, asked time.Duration) time.Duration {

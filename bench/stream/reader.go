@@ -30,7 +30,8 @@ type Reader struct {
 	Client http.Client
 	// Proxied lets a proxy answer for a missing node: a comment, and when to come back.
 	Proxied bool
-	// Silence is how long a connection may say nothing before it counts as dead; 0 = for ever.
+	// Silence is how long a connection may say nothing before it counts as dead; 0 = for ever. An answer
+	// may take four times as long: a server that many come back to at once is slow, not dead.
 	Silence time.Duration
 	// Wait says how long to wait before the next try: after so many in a row that failed, and with what
 	// the server asked for, 0 when it asked for nothing. Nil: a few milliseconds, whatever it asks.
@@ -88,7 +89,7 @@ func (r *Reader) connection(ctx context.Context, each func(Event) bool) (done bo
 	r.failed++ // until an event says otherwise
 	alive := func() {}
 	if r.Silence > 0 {
-		silence := time.AfterFunc(r.Silence, cancel)
+		silence := time.AfterFunc(4*r.Silence, cancel)
 		defer silence.Stop()
 		alive = func() { silence.Reset(r.Silence) }
 	}
