@@ -8,6 +8,7 @@ require (
 	belfry v0.0.0-00010101000000-000000000000
 	github.com/Shopify/toxiproxy/v2 v2.5.0
 	github.com/nats-io/nats-server/v2 v2.15.2
+	github.com/nats-io/nats.go v1.55.0
 	github.com/r3labs/sse/v2 v2.10.0
 	github.com/rs/zerolog v1.35.1
 	github.com/tmaxmax/go-sse v0.11.0

@@ -17,7 +17,7 @@ type round struct {
 	began   time.Time
 	over    time.Time
 	recover []time.Duration // of each reader, from when the last fault was lifted
-	during  []time.Duration // of each reader, for a letter sent while a fault was on that may not delay it
+	during  []time.Duration // of each reader, for a letter sent while faults were on that may not delay it
 }
 
 // strike is one fault of a round.
@@ -41,6 +41,19 @@ func (s *strike) String() string {
 // overlaps says whether two faults were on at the same time.
 func (s *strike) overlaps(other *strike) bool {
 	return s != other && s.on.Before(other.off) && other.on.Before(s.off)
+}
+
+// overlapping counts the faults of all rounds, and those that were on while another was.
+func overlapping(rounds []*round) (all, together int) {
+	for _, r := range rounds {
+		all += len(r.strikes)
+		for _, s := range r.strikes {
+			if slices.ContainsFunc(r.strikes, s.overlaps) {
+				together++
+			}
+		}
+	}
+	return all, together
 }
 
 // schedule draws the rounds. The same seed and the same faults give the same rounds.
@@ -114,8 +127,8 @@ func (w *world) run(r *round) {
 			s.off = time.Now()
 		})
 	}
-	if len(r.strikes) == 1 && r.strikes[0].within > 0 {
-		w.probeDuring(r)
+	if within := r.promised(); within > 0 {
+		w.probeDuring(r, within)
 	}
 	striking.Wait()
 	last := time.Now()
@@ -141,16 +154,27 @@ func (w *world) strike(s *strike) error {
 	return lift()
 }
 
-// probeDuring sends a letter while a fault is on that may not delay it, and looks when it came.
-func (w *world) probeDuring(r *round) {
-	s := r.strikes[0]
-	time.Sleep(s.start + min(s.hold, time.Second)/2)
+// probeDuring sends a letter while faults are on that may not delay it, and looks when it came.
+func (w *world) probeDuring(r *round, within time.Duration) {
+	first := r.strikes[0]
+	time.Sleep(first.start + min(first.hold, time.Second)/2)
 	sent := time.Now()
-	p := w.probe(s.within + wellWithin)
+	p := w.probe(within + wellWithin)
 	r.during = p.since(sent)
-	if late := longest(r.during); late > s.within || len(p.missing()) > 0 {
-		w.breaks(broken, s.name, "a letter took %v while it was on, more than %v", late, s.within)
+	if late := longest(r.during); late > within || len(p.missing()) > 0 {
+		w.breaks(broken, fmt.Sprint(r.strikes), "a letter took %v while it was on, more than %v", late, within)
 	}
+}
+
+// promised is how late a letter may be while the faults of a round are on; 0 = one of them promises nothing.
+func (r *round) promised() (most time.Duration) {
+	for _, s := range r.strikes {
+		if s.within == 0 {
+			return 0
+		}
+		most = max(most, s.within)
+	}
+	return most
 }
 
 func longest(times []time.Duration) (most time.Duration) {

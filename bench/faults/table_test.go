@@ -79,9 +79,9 @@ func (t *table) add(rounds []*round, wrong []anomaly) {
 				line.together++
 			}
 			line.all = append(line.all, r.recover...)
+			line.during = append(line.during, r.during...)
 			if len(r.strikes) == 1 {
 				line.alone = append(line.alone, r.recover...)
-				line.during = append(line.during, r.during...)
 			}
 		}
 	}
@@ -123,14 +123,6 @@ func (t *table) faults() (n int) {
 		}
 	}
 	return n
-}
-
-func (t *table) injected() (all, together int) {
-	for _, r := range t.rows {
-		all += r.injected
-		together += r.together
-	}
-	return all, together
 }
 
 func (t *table) String() string {

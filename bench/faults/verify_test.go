@@ -35,7 +35,7 @@ var scenarios = []scenario{
 // TestFaults breaks everything in the table, and prints what it came to.
 func TestFaults(t *testing.T) {
 	var known []string
-	for _, f := range faults {
+	for _, f := range slices.Concat(faults, busFaults) {
 		known = append(known, f.name)
 	}
 	for _, s := range scenarios {
@@ -47,8 +47,20 @@ func TestFaults(t *testing.T) {
 	}
 	outcome := &table{}
 	t.Cleanup(func() { say(t, outcome.String()) })
-	if list := slices.DeleteFunc(slices.Clone(faults), func(f fault) bool { return !choice[f.name] }); len(list) > 0 {
-		t.Run("rounds", func(t *testing.T) { roundsOf(t, list, outcome) })
+	chosen := func(list []fault) []fault {
+		return slices.DeleteFunc(slices.Clone(list), func(f fault) bool { return !choice[f.name] })
+	}
+	length := time.Duration(*minutes * float64(time.Minute))
+	if list := chosen(faults); len(list) > 0 {
+		t.Run("rounds", func(t *testing.T) { roundsOf(t, list, length, false, outcome) })
+	}
+	if list := chosen(busFaults); len(list) > 0 {
+		for _, f := range chosen(faults) {
+			if slices.Contains(alsoOverNATS, f.name) {
+				list = append(list, f)
+			}
+		}
+		t.Run("rounds over NATS", func(t *testing.T) { roundsOf(t, list, length/3, true, outcome) })
 	}
 	for _, s := range scenarios {
 		if !choice[s.name] || s.long && *minutes < longRun {
@@ -94,15 +106,15 @@ func newChoice(known []string, only, without string) (map[string]bool, error) {
 	return choice, nil
 }
 
-// roundsOf runs rounds of faults against one world for as long as was asked for.
-func roundsOf(t *testing.T, list []fault, outcome *table) {
-	w := newWorld(t, site{people: *crowd, rate: *rate, cluster: testpg.NewCluster(t, "max_connections=100")})
+// roundsOf runs rounds of faults against one world for some time.
+func roundsOf(t *testing.T, list []fault, length time.Duration, overNATS bool, outcome *table) {
+	w := newWorld(t, site{people: *crowd, rate: *rate, nats: overNATS, cluster: testpg.NewCluster(t, "max_connections=100")})
 	before := w.vitalsOfAll()
 	w.publish()
 	began := time.Now()
 	draws := newSchedule(*seed, list)
 	var rounds []*round
-	for time.Since(began) < time.Duration(*minutes*float64(time.Minute)) {
+	for time.Since(began) < length {
 		r := draws.next()
 		tell("%6.1f s  round %d: %v\n", time.Since(began).Seconds(), r.number, r.strikes)
 		w.run(r)
@@ -111,14 +123,14 @@ func roundsOf(t *testing.T, list []fault, outcome *table) {
 	took := time.Since(began)
 	b, wrong, after := w.end()
 	outcome.add(rounds, wrong)
-	all, together := outcome.injected()
+	all, together := overlapping(rounds)
 	say(t, fmt.Sprintf("seed %d: %d faults in %d rounds and %.0f s, %d %% of them while another was on; %d people, %d streams, %d letters a second\n  %v\n  at begin %v\n  at end   %v\n",
 		*seed, all, len(rounds), took.Seconds(), 100*together/max(1, all), len(w.people), len(w.readers), w.rate, b, before, after))
 	if len(list) > 3 && all >= 10 && 100*together < 30*all {
 		t.Errorf("only %d of %d faults were on together with another", together, all)
 	}
-	if b.acked == 0 || b.replayed == 0 && all >= 20 {
-		t.Error("nothing was acknowledged, or nothing was ever told again: the run proves nothing")
+	if b.acked == 0 {
+		t.Error("nothing was acknowledged: the run proves nothing")
 	}
 }
 

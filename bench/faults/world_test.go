@@ -34,7 +34,7 @@ const answerTimeout = 12 * time.Second
 type member struct {
 	*server.Node
 	query  *link // to the database
-	listen *link // to the database, for hints
+	listen *link // to what carries the hints
 	door   *link // from clients
 	inside string
 }
@@ -47,6 +47,7 @@ type world struct {
 	nodes   []*member
 	nginx   *front.Nginx
 	cookies map[string]*server.Caller // by user
+	bus     *bus                      // nil when the nodes announce by the database
 }
 
 // site is what a world is to be like.
@@ -55,14 +56,18 @@ type site struct {
 	cluster      *cluster
 	settings     string // of the nodes, beside the usual
 	herd         int    // streams of each person, all through nginx; 0 = one there and one at each node
+	nats         bool   // the nodes announce by NATS
 }
 
 // newWorld starts everything but the publishers. Each person has three streams: through nginx, and at each node.
 func newWorld(t testing.TB, like site) *world {
 	t.Helper()
 	w := &world{cluster: like.cluster, admin: openAdmin(t, like.cluster), cookies: map[string]*server.Caller{}}
+	if like.nats {
+		w.bus = newBus(t)
+	}
 	for i := range 2 {
-		w.nodes = append(w.nodes, newMember(t, fmt.Sprint(i), w.cluster.DSN(), like.settings))
+		w.nodes = append(w.nodes, w.newMember(t, fmt.Sprint(i), like.settings))
 	}
 	key := w.nodes[0].AddKey("load", "notices:write,users:write")
 	for _, node := range w.nodes {
@@ -87,11 +92,19 @@ func openAdmin(t testing.TB, c *cluster) *sql.DB {
 	return db
 }
 
-func newMember(t testing.TB, name, dsn, more string) *member {
+func (w *world) newMember(t testing.TB, name, more string) *member {
 	t.Helper()
-	m := &member{query: newLink(t, "query "+name, hostOf(dsn)), listen: newLink(t, "listen "+name, hostOf(dsn)), inside: server.FreeAddress(t)}
-	m.Node = server.New(t, m.query.dsn(dsn), append(strings.Fields(settings+" "+more),
-		"DATABASE_LISTEN_URL="+m.listen.dsn(dsn), "INTERNAL_LISTEN="+m.inside)...)
+	dsn := w.cluster.DSN()
+	m := &member{query: newLink(t, "query "+name, hostOf(dsn)), inside: server.FreeAddress(t)}
+	announcing := ""
+	if w.bus != nil {
+		m.listen = newLink(t, "listen "+name, w.bus.address)
+		announcing = "NATS_URL=nats://" + m.listen.Listen
+	} else {
+		m.listen = newLink(t, "listen "+name, hostOf(dsn))
+		announcing = "DATABASE_LISTEN_URL=" + m.listen.dsn(dsn)
+	}
+	m.Node = server.New(t, m.query.dsn(dsn), append(strings.Fields(settings+" "+more), announcing, "INTERNAL_LISTEN="+m.inside)...)
 	m.door = newLink(t, "door "+name, m.Address())
 	return m
 }
