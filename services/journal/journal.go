@@ -47,6 +47,7 @@ type Journal struct {
 
 	epoch     atomic.Pointer[string]
 	committed atomic.Int64
+	nameless  atomic.Bool // the database does not say which one it is; see look
 }
 
 type pending struct {
@@ -69,7 +70,7 @@ func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *s
 func start(ctx context.Context, s store, announcer Announcer, log *slog.Logger) (*Journal, error) {
 	j := &Journal{store: s, announcer: announcer, log: log,
 		queue: make(chan *pending, queueLimit), closed: make(chan struct{}), done: make(chan struct{})}
-	head, err := j.Head(ctx)
+	head, err := j.look(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)
 	began := time.Now()
 	looking, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	head, err := j.Head(looking)
+	head, err := j.look(looking)
 	if err == nil {
 		err = j.watchEpoch(looking, head, lost)
 	}
