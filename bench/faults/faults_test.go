@@ -21,6 +21,7 @@ var (
 	minutes = flag.Float64("minutes", 1, "how long faults of the table come, at the least")
 	only    = flag.String("only", "", "inject these alone, by their names in the table, separated by commas")
 	without = flag.String("without", "", "inject all but these")
+	verdict = flag.String("verdict", "", "a file to write, as JSON, how many promises were broken by fault")
 	binary  = flag.String("binary", "", "another build of belfry to run")
 )
 

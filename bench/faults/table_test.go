@@ -1,7 +1,9 @@
 package faults_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -149,6 +151,24 @@ func (t *table) String() string {
 		text.WriteString(line + "\n")
 	}
 	return text.String()
+}
+
+// writeTo writes how many promises each fault broke, for a program to read. No path: nothing.
+func (t *table) writeTo(path string) error {
+	if path == "" {
+		return nil
+	}
+	broken := map[string]int{}
+	for _, r := range t.rows {
+		for _, count := range r.wrong {
+			broken[r.name] += count
+		}
+	}
+	text, err := json.Marshal(broken)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
 }
 
 // quantile gives a share of times in ms; nothing when there are none.

@@ -28,6 +28,7 @@ var scenarios = []scenario{
 	{name: "reader of a byte a second", long: true, run: readSlowly},
 	{name: "half-open clients", long: true, run: vanish},
 	{name: "subscribe racing publish", run: raceOpenings},
+	{name: "locked on the other node", run: lockElsewhere},
 	{name: "5000 streams through a rolling restart", long: true, run: rollHerd},
 	{name: "retention overtaking clients", long: true, run: overtake},
 }
@@ -46,7 +47,12 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	outcome := &table{}
-	t.Cleanup(func() { say(t, outcome.String()) })
+	t.Cleanup(func() {
+		say(t, outcome.String())
+		if err := outcome.writeTo(*verdict); err != nil {
+			t.Error(err)
+		}
+	})
 	chosen := func(list []fault) []fault {
 		return slices.DeleteFunc(slices.Clone(list), func(f fault) bool { return !choice[f.name] })
 	}
