@@ -93,6 +93,7 @@ type node struct {
 	notices    *Notices
 	recipients *Recipients
 	house      *Housekeeping
+	deafen     func() // ends Follow
 }
 
 // testHasher costs next to nothing; what a hash is worth is not the question here.
@@ -133,6 +134,7 @@ func newNode(t *testing.T, address string, settings ...setting) *node {
 	background, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { n.Follow(background, local.Hints()) })
+	n.deafen = cancel
 	t.Cleanup(func() { n.CloseAll(); cancel(); wg.Wait() })
 	return n
 }

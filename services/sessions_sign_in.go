@@ -1,6 +1,7 @@
 package services
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -159,7 +160,17 @@ var errWrongPassword = models.Errorf(models.CodeUnauthenticated, "The password i
 // An active session is given back as it is, with no cookie. The fifth wrong password ends it.
 func (s *Sessions) Unlock(ctx context.Context, l *Live, password string) (*Live, string, error) {
 	if l.Verdict.State != models.SessionLocked {
-		return l, "", nil
+		// Memory may be behind a lock by another node: a page that is told "active" then would open.
+		now, err := s.read(ctx, l.ID)
+		switch {
+		case err != nil:
+			return nil, "", err
+		case !bytes.Equal(now.SecretHash, l.SecretHash) || now.Verdict.State == models.SessionEnded:
+			return nil, "", s.lostRace(ctx, l)
+		case now.Verdict.State == models.SessionActive:
+			return now, "", nil
+		}
+		l = now
 	}
 	attempt, err := s.throttle.proof(l.ID)
 	if err != nil {
