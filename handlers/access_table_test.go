@@ -99,6 +99,7 @@ var table = map[string]row{
 	"PATCH /api/v1/notices/:id":  {access: owner, ok: 200, body: map[string]any{"read": true}},
 	"POST /api/v1/notices/state": {access: owner, ok: 200, body: map[string]any{"ids": []int{1}, "read": true}},
 	"POST /api/v1/notices":       {access: sender, ok: 201, body: map[string]any{"to": map[string]any{"users": []string{"$user"}}, "title": "Hello"}},
+	"POST /api/v1/notices/batch": {access: sender, ok: 200, body: map[string]any{"to": map[string]any{"users": []string{"$user"}}, "title": "Hello"}},
 	"GET /api/v1/recipients":     {access: sender, ok: 200},
 
 	"POST /api/v1/users/:username/sessions/lock":  {access: guard, ok: 200},

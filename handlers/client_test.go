@@ -95,7 +95,10 @@ func (c *client) request(method, path string, body any) *http.Request {
 	if err != nil {
 		c.Fatal(err)
 	}
-	if body != nil {
+	switch {
+	case strings.HasSuffix(path, "/batch"):
+		req.Header.Set("Content-Type", "application/x-ndjson")
+	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.cookie != "" {

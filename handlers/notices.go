@@ -12,23 +12,35 @@ import (
 
 type publishInput struct {
 	OnceInput
-	Body struct {
-		To struct {
-			Users    []string `json:"users,omitempty" maxItems:"1000"`
-			Groups   []string `json:"groups,omitempty" maxItems:"1000"`
-			Everyone bool     `json:"everyone,omitempty"`
-		} `json:"to"`
-		Title       string          `json:"title" minLength:"1" maxLength:"200"`
-		Text        string          `json:"body,omitempty" doc:"At most 16 KiB"`
-		Format      string          `json:"format,omitempty" enum:"text,markdown" default:"text"`
-		URL         *string         `json:"url,omitempty" maxLength:"2048" nullable:"true" doc:"http, https or a path: where a click leads"`
-		Actions     []models.Action `json:"actions,omitempty" maxItems:"4" nullable:"true"`
-		Severity    string          `json:"severity,omitempty" enum:"info,success,warning,critical" default:"info"`
-		Category    *string         `json:"category,omitempty" minLength:"1" maxLength:"64" nullable:"true"`
-		Data        json.RawMessage `json:"data,omitempty" doc:"An object that is passed on as it is, at most 16 KiB"`
-		CollapseKey *string         `json:"collapse_key,omitempty" minLength:"1" maxLength:"128" nullable:"true" doc:"Of one sender and key, the newest replaces the older"`
-		ExpiresAt   *string         `json:"expires_at,omitempty" format:"date-time" nullable:"true"`
-	}
+	Body PublishBody
+}
+
+// PublishBody is a notice as it is sent. It is exported because huma passes over embedded structs that are not.
+type PublishBody struct {
+	To struct {
+		Users    []string `json:"users,omitempty" maxItems:"1000"`
+		Groups   []string `json:"groups,omitempty" maxItems:"1000"`
+		Everyone bool     `json:"everyone,omitempty"`
+	} `json:"to"`
+	Title       string          `json:"title" minLength:"1" maxLength:"200"`
+	Text        string          `json:"body,omitempty" doc:"At most 16 KiB"`
+	Format      string          `json:"format,omitempty" enum:"text,markdown" default:"text"`
+	URL         *string         `json:"url,omitempty" maxLength:"2048" nullable:"true" doc:"http, https or a path: where a click leads"`
+	Actions     []models.Action `json:"actions,omitempty" maxItems:"4" nullable:"true"`
+	Severity    string          `json:"severity,omitempty" enum:"info,success,warning,critical" default:"info"`
+	Category    *string         `json:"category,omitempty" minLength:"1" maxLength:"64" nullable:"true"`
+	Data        json.RawMessage `json:"data,omitempty" doc:"An object that is passed on as it is, at most 16 KiB"`
+	CollapseKey *string         `json:"collapse_key,omitempty" minLength:"1" maxLength:"128" nullable:"true" doc:"Of one sender and key, the newest replaces the older"`
+	ExpiresAt   *string         `json:"expires_at,omitempty" format:"date-time" nullable:"true"`
+}
+
+func (b *PublishBody) outgoing(once services.Repeatable) (services.Outgoing, error) {
+	content := models.NoticeContent{Title: b.Title, Body: b.Text, Format: b.Format, URL: b.URL, Actions: b.Actions, Severity: b.Severity,
+		Category: b.Category, Data: b.Data, CollapseKey: b.CollapseKey}
+	var err error
+	content.ExpiresAt, err = instant(b.ExpiresAt, "expires_at")
+	to := services.Target{Users: b.To.Users, Groups: b.To.Groups, Everyone: b.To.Everyone}
+	return services.Outgoing{To: to, Content: content, Once: once}, err
 }
 
 func (s *Server) publish(ctx context.Context, in *publishInput) (*created[services.Published], error) {
@@ -36,14 +48,11 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*created[servic
 	if err != nil {
 		return nil, err
 	}
-	b := &in.Body
-	content := models.NoticeContent{Title: b.Title, Body: b.Text, Format: b.Format, URL: b.URL, Actions: b.Actions, Severity: b.Severity,
-		Category: b.Category, Data: b.Data, CollapseKey: b.CollapseKey}
-	if content.ExpiresAt, err = instant(b.ExpiresAt, "expires_at"); err != nil {
+	out, err := in.Body.outgoing(once)
+	if err != nil {
 		return nil, err
 	}
-	to := services.Target{Users: b.To.Users, Groups: b.To.Groups, Everyone: b.To.Everyone}
-	published, err := s.Notices.Publish(ctx, middleware.PrincipalOf(ctx), to, content, once)
+	published, err := s.Notices.Publish(ctx, middleware.PrincipalOf(ctx), out.To, out.Content, out.Once)
 	if err != nil {
 		return nil, err
 	}

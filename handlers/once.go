@@ -23,14 +23,17 @@ type OnceInput struct {
 
 // repeatable names a request by who sends it, its key and its content.
 func (in *OnceInput) repeatable(ctx context.Context, route string) (services.Repeatable, error) {
-	key := in.IdempotencyKey
+	return repeatable(ctx, in.IdempotencyKey, "Idempotency-Key", route, middleware.RawBody(ctx))
+}
+
+func repeatable(ctx context.Context, key, field, route string, content []byte) (services.Repeatable, error) {
 	if key == "" {
 		return services.Repeatable{}, nil
 	}
 	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > MaxIdempotencyKey {
-		return services.Repeatable{}, models.InvalidField("Idempotency-Key", fmt.Sprintf("UTF-8 text of at most %d characters.", MaxIdempotencyKey))
+		return services.Repeatable{}, models.InvalidField(field, fmt.Sprintf("UTF-8 text of at most %d characters.", MaxIdempotencyKey))
 	}
-	sum := sha256.Sum256(append([]byte(route+"\n"), middleware.RawBody(ctx)...))
+	sum := sha256.Sum256(append([]byte(route+"\n"), content...))
 	return services.Repeatable{Principal: middleware.PrincipalOf(ctx).Actor(), Key: key, Digest: hex.EncodeToString(sum[:])}, nil
 }
 

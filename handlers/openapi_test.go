@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -52,16 +53,22 @@ func (s *site) conforms(req *http.Request, r *reply) {
 		}
 		return
 	}
-	var body any
-	if err := json.Unmarshal(r.body, &body); err != nil {
-		s.Errorf("%s: %v", r.what, err)
-		return
+	parts := [][]byte{r.body}
+	if media == "application/x-ndjson" {
+		parts = bytes.Split(bytes.TrimSpace(r.body), []byte("\n"))
 	}
-	if _, again := described.seen.LoadOrStore(op.OperationID+media+string(r.body), true); again {
-		return
-	}
-	if err := content.Schema.Value.VisitJSON(body, openapi3.VisitAsResponse(), openapi3.MultiErrors(), openapi3.EnableJSONSchema2020()); err != nil {
-		s.Errorf("%s: %d is not as described: %v", r.what, r.status, err)
+	for _, part := range parts {
+		var body any
+		if err := json.Unmarshal(part, &body); err != nil {
+			s.Errorf("%s: %v", r.what, err)
+			return
+		}
+		if _, again := described.seen.LoadOrStore(op.OperationID+media+string(part), true); again {
+			continue
+		}
+		if err := content.Schema.Value.VisitJSON(body, openapi3.VisitAsResponse(), openapi3.MultiErrors(), openapi3.EnableJSONSchema2020()); err != nil {
+			s.Errorf("%s: %d is not as described: %v", r.what, r.status, err)
+		}
 	}
 }
 

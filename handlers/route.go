@@ -17,6 +17,9 @@ import (
 var refusals = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
 	http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 
+// writeRefusals are those of an operation that takes a body.
+var writeRefusals = append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+
 // route registers one operation behind its rule. The first status is that of success, 200 where none
 // is given; the rest are described as further answers.
 func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
@@ -34,7 +37,7 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 		op.DefaultStatus = statuses[0]
 	}
 	if method != http.MethodGet {
-		op.Errors = append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		op.Errors = writeRefusals
 		op.Middlewares = append(op.Middlewares, middleware.Body(s.Log))
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {

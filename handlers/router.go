@@ -128,6 +128,7 @@ func (s *Server) routes(api huma.API) {
 
 	sender := middleware.Rule{User: true, Scope: models.ScopeNoticesWrite}
 	route(s, api, sender, http.MethodPost, "/api/v1/notices", s.publish, http.StatusCreated)
+	s.batchRoute(api, sender, "/api/v1/notices/batch")
 	route(s, api, sender, http.MethodGet, "/api/v1/recipients", s.findRecipients)
 
 	guard := middleware.Rule{Admin: true, Scope: models.ScopeSessionsWrite}

@@ -19,19 +19,31 @@ import (
 	"belfry/models"
 )
 
-// MaxBody bounds a request's body, in bytes.
-const MaxBody = 1 << 20
+// MaxBody and MaxBulk bound a request's body, in bytes; MaxBulk is for what takes many things at once.
+const (
+	MaxBody = 1 << 20
+	MaxBulk = 16 << 20
+)
 
 // Body reads the whole body of a request, within the bound, and refuses text that cannot come back as it
-// went in. It looks at the raw bytes, for decoders replace what they cannot read without a word.
+// went in.
 func Body(log *slog.Logger) func(huma.Context, func(huma.Context)) {
+	return body(log, MaxBody, CheckText)
+}
+
+// Bulk is Body for what takes many things at once; each is looked at by itself.
+func Bulk(log *slog.Logger) func(huma.Context, func(huma.Context)) {
+	return body(log, MaxBulk, func([]byte) error { return nil })
+}
+
+func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
-		raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, MaxBody))
+		raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
 		if err == nil {
-			err = checkText(raw)
+			err = check(raw)
 		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			err = models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.Itoa(MaxBody>>10)+" KiB.")
+			err = models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB.")
 		} else {
 			err = &models.Error{Code: models.CodeUnreadable, Detail: "The body cannot be read.", Err: err}
 		}
@@ -57,9 +69,10 @@ func RawBody(ctx context.Context) []byte {
 
 var errText = models.InvalidField("body", "UTF-8 text without NUL and without half a surrogate pair.")
 
-// checkText finds in raw JSON what no string may hold: bytes that are not UTF-8, NUL, and a surrogate
-// escape without its other half (RFC 8259 §8.2).
-func checkText(raw []byte) error {
+// CheckText finds in raw JSON what no string may hold: bytes that are not UTF-8, NUL, and a surrogate
+// escape without its other half (RFC 8259 §8.2). It looks at the raw bytes, for decoders replace what they cannot
+// read without a word.
+func CheckText(raw []byte) error {
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 		return errText
 	}

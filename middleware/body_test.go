@@ -18,7 +18,7 @@ func TestCheckText(t *testing.T) {
 		`"\ud83d\udd14\ud83d"`: false, `"\uDFFF"`: false,
 		"\xff": false, "\xc0\x80": false, "\xed\xa0\x80": false, "\"a\xe2\x28\xa1\"": false, "\xf4\x90\x80\x80": false,
 	} {
-		if err := checkText([]byte(text)); (err == nil) != fits {
+		if err := CheckText([]byte(text)); (err == nil) != fits {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -31,7 +31,7 @@ func FuzzCheckText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var v any
-		if checkText(raw) != nil || json.Unmarshal(raw, &v) != nil {
+		if CheckText(raw) != nil || json.Unmarshal(raw, &v) != nil {
 			return
 		}
 		// A replacement character that was not sent was put there in place of something else.

@@ -156,6 +156,16 @@ func humaProblem(status int, errs []error) *Problem {
 	return problemOf(e)
 }
 
+// ProblemOf is what the caller may know of an error that concerns one of many things, to stand in an answer.
+func ProblemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		p = problemOf(err)
+		logged(ctx, log, p, err)
+	}
+	return p
+}
+
 // fieldOf takes away where huma found a field: the caller knows its own request.
 func fieldOf(location string) string {
 	for _, place := range []string{"body", "query", "path", "header"} {

@@ -39,18 +39,22 @@ type Published struct {
 	Replayed bool   `json:"-"`
 }
 
+// Outgoing is a notice on its way.
+type Outgoing struct {
+	To      Target
+	Content models.NoticeContent
+	Once    Repeatable
+}
+
 // Publish puts a notice into the inboxes and onto the streams of those it is for, and returns when it
 // is durable. A plain user may write to a few users; groups and everyone are for keys and admins.
 func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (Published, error) {
-	draft, err := n.draft(ctx, p, to, c, once)
-	if err != nil && once.Key != "" {
-		// What the request depended on may have changed since it was answered; its answer has not.
-		if id, fault := n.db.madeBy(ctx, once); fault == nil && id != 0 {
-			return n.published(id, true), nil
-		}
-	}
-	if err != nil {
+	draft, done, err := n.draft(ctx, p, Outgoing{to, c, once})
+	switch {
+	case err != nil:
 		return Published{}, err
+	case done != nil:
+		return *done, nil
 	}
 	receipt, err := n.journal.Append(ctx, draft)
 	switch {
@@ -62,12 +66,100 @@ func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models
 	return n.published(receipt.Offset, receipt.Replayed), nil
 }
 
+// MaxBatch is how many notices one request may publish.
+const MaxBatch = 1000
+
+// PublishAll publishes several, in their order, and tells of each what became of it. What is wrong with one does not
+// keep another back. An error means that the outcome of all is unknown or none.
+func (n *Notices) PublishAll(ctx context.Context, p *Principal, batch []Outgoing) ([]Published, []error, error) {
+	published, refused := make([]Published, len(batch)), make([]error, len(batch))
+	waiting := make([]int, 0, len(batch))
+	drafts := make([]journal.Draft, len(batch))
+	for i, o := range batch {
+		draft, done, err := n.draft(ctx, p, o)
+		if drafts[i], refused[i] = draft, err; done != nil {
+			published[i] = *done
+		} else if err == nil {
+			waiting = append(waiting, i)
+		}
+		if err != nil && IsPassing(err) {
+			return nil, nil, err
+		}
+	}
+	for len(waiting) > 0 {
+		now, later := withoutRepeats(drafts, waiting)
+		receipts, err := n.journal.AppendAll(ctx, pick(drafts, now))
+		if err != nil {
+			return nil, nil, err
+		}
+		for k, i := range now {
+			if published[i] = n.published(receipts[k].Offset, receipts[k].Replayed); receipts[k].Reused() {
+				refused[i] = errOnceReused
+			}
+		}
+		waiting = later
+	}
+	return published, refused, nil
+}
+
+// Repeats refuses a key that was used for another request.
+func (n *Notices) Repeats(ctx context.Context, once Repeatable) error {
+	if once.Key == "" {
+		return nil
+	}
+	var others int64
+	err := n.db.Read.WithContext(ctx).Raw("SELECT count(*) FROM idempotency_keys WHERE principal = ? AND key = ? AND digest <> ? AND created_at > "+n.db.now()+" - ?",
+		once.Principal, once.Key, once.Digest, journal.OnceWindow.Milliseconds()).Scan(&others).Error
+	if err == nil && others > 0 {
+		err = errOnceReused
+	}
+	return err
+}
+
+// withoutRepeats puts off the second use of a key: it is answered with what the first has made.
+func withoutRepeats(drafts []journal.Draft, waiting []int) (now, later []int) {
+	used := map[string]bool{}
+	for _, i := range waiting {
+		once := drafts[i].Once
+		if once != nil && used[once.Key] {
+			later = append(later, i)
+			continue
+		}
+		if once != nil {
+			used[once.Key] = true
+		}
+		now = append(now, i)
+	}
+	return now, later
+}
+
+func pick(drafts []journal.Draft, which []int) []journal.Draft {
+	picked := make([]journal.Draft, len(which))
+	for k, i := range which {
+		picked[k] = drafts[i]
+	}
+	return picked
+}
+
 func (n *Notices) published(offset int64, replayed bool) Published {
 	return Published{ID: offset, Cursor: n.journal.Position(offset).String(), Replayed: replayed}
 }
 
-// draft checks a notice and makes the log's entry of it.
-func (n *Notices) draft(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (journal.Draft, error) {
+// draft checks a notice and makes the log's entry of it. What the request depended on may have changed since it was
+// answered, but not its answer: the same request again is told what it made then.
+func (n *Notices) draft(ctx context.Context, p *Principal, o Outgoing) (draft journal.Draft, done *Published, err error) {
+	if draft, err = n.fresh(ctx, p, o.To, o.Content, o.Once); err == nil || o.Once.Key == "" {
+		return draft, nil, err
+	}
+	id, fault := n.db.madeBy(ctx, o.Once)
+	if fault != nil || id == 0 {
+		return draft, nil, err
+	}
+	made := n.published(id, true)
+	return draft, &made, nil
+}
+
+func (n *Notices) fresh(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (journal.Draft, error) {
 	if err := mayAddress(p, to); err != nil {
 		return journal.Draft{}, err
 	}

@@ -232,3 +232,49 @@ func TestCloseFinishesTheQueue(t *testing.T) {
 		}
 	})
 }
+
+func TestAppendAllIsOneStretchOfTheLog(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.append(t, repeatable("user:1", "used", "other"))
+		drafts := []journal.Draft{draft("user:1", 0), repeatable("user:1", "k", "d"), repeatable("user:1", "used", "d"), draft("user:2", 3)}
+		for range 2 { // the keyed one is appended once, the others again
+			_, err := n.AppendAll(t.Context(), drafts)
+			must(t, err)
+		}
+		receipts, err := n.AppendAll(t.Context(), drafts)
+		must(t, err)
+		if len(receipts) != 4 || receipts[0].Offset != 7 || !receipts[1].Replayed || receipts[1].Offset != 3 || !receipts[2].Reused() || receipts[3].Offset != 8 {
+			t.Errorf("%+v", receipts)
+		}
+	})
+}
+
+// TestOneThatIsRejectedSpoilsNoOther: they shared a transaction.
+func TestOneThatIsRejectedSpoilsNoOther(t *testing.T) {
+	t.Parallel()
+	n := open(t, testpg.Database(t))
+	bad := draft("user:1", "bad")
+	bad.Payload = []byte("\"\x00\"") // which PostgreSQL cannot store
+	release := n.stall(t)
+	outcomes := make(chan error, 7)
+	for i := range cap(outcomes) {
+		d := draft("user:1", i)
+		if i == 3 {
+			d = bad
+		}
+		go func() {
+			_, err := n.Append(t.Context(), d)
+			outcomes <- err
+		}()
+	}
+	release()
+	failed := 0
+	for range cap(outcomes) {
+		if err := <-outcomes; err != nil {
+			failed++
+		}
+	}
+	if stored := n.number(t, "SELECT count(*) FROM entries"); failed != 1 || stored != 6 {
+		t.Errorf("%d failed, %d are stored", failed, stored)
+	}
+}

@@ -19,6 +19,7 @@ func (j *Journal) commitLoop() {
 					return
 				}
 			}
+			j.dequeue(first)
 		}
 		var batch []*pending
 		batch, held = j.gather(first)
@@ -26,43 +27,58 @@ func (j *Journal) commitLoop() {
 	}
 }
 
+// gather takes what waits, up to a batch. One that uses a key which is in the batch already comes next time.
 func (j *Journal) gather(first *pending) (batch []*pending, held *pending) {
-	batch = append(batch, first)
 	used := map[Once]bool{}
-	note := func(p *pending) bool {
-		if p.draft.Once == nil {
-			return true
+	n := 0
+	for p := first; ; {
+		if !claim(used, p) {
+			return batch, p
 		}
-		k := Once{Principal: p.draft.Once.Principal, Key: p.draft.Once.Key}
-		if used[k] {
-			return false
+		batch = append(batch, p)
+		if n += len(p.drafts); n >= batchLimit {
+			return batch, nil
 		}
-		used[k] = true
-		return true
-	}
-	note(first)
-	for len(batch) < batchLimit {
 		select {
-		case p := <-j.queue:
-			if !note(p) {
-				return batch, p
-			}
-			batch = append(batch, p)
+		case p = <-j.queue:
+			j.dequeue(p)
 		default:
 			return batch, nil
 		}
 	}
-	return batch, nil
 }
 
+// claim notes the keys of a caller's drafts, unless one is there.
+func claim(used map[Once]bool, p *pending) bool {
+	for i := range p.drafts {
+		if once := p.drafts[i].Once; once != nil && used[once.name()] {
+			return false
+		}
+	}
+	for i := range p.drafts {
+		if once := p.drafts[i].Once; once != nil {
+			used[once.name()] = true
+		}
+	}
+	return true
+}
+
+func (o *Once) name() Once { return Once{Principal: o.Principal, Key: o.Key} }
+
 func (j *Journal) commit(batch []*pending) {
-	drafts := make([]Draft, len(batch))
-	for i, p := range batch {
-		drafts[i] = p.draft
+	var drafts []Draft
+	for _, p := range batch {
+		drafts = append(drafts, p.drafts...)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	receipts, err := j.store.commit(ctx, drafts)
+	if err != nil && len(batch) > 1 && j.store.rejects(err) {
+		for _, p := range batch { // one of them is at fault, and the others need not know
+			j.commit([]*pending{p})
+		}
+		return
+	}
 	if err != nil {
 		j.doubt()
 		for _, p := range batch {
@@ -72,11 +88,8 @@ func (j *Journal) commit(batch []*pending) {
 		return
 	}
 	j.published(committed(drafts, receipts))
-	for i, p := range batch {
-		p.receipt = receipts[i]
-		if p.receipt.Replayed && p.receipt.Offset == 0 {
-			p.err = ErrOnceReused
-		}
+	for _, p := range batch {
+		p.receipts, receipts = receipts[:len(p.drafts)], receipts[len(p.drafts):]
 		close(p.done)
 	}
 }

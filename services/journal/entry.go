@@ -57,6 +57,9 @@ type Receipt struct {
 	Replayed  bool  // the entry had been there already, under the same key
 }
 
+// Reused reports whether the key had been used for another request; nothing was appended.
+func (r Receipt) Reused() bool { return r.Replayed && r.Offset == 0 }
+
 // Head is the end of the log. An offset means something only together with its epoch.
 type Head struct {
 	Epoch   string

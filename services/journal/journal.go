@@ -15,8 +15,9 @@ import (
 
 // Bounds of the group commit.
 const (
-	// queueLimit is how many appends may wait; the next one is told to come again.
+	// queueLimit and queueBytes are how much may wait; who comes next is told to come again.
 	queueLimit = 10_000
+	queueBytes = 64 << 20
 	// batchLimit is how many go into one transaction. From 50 to 500 rows a batch the database's
 	// throughput doubles and then hardly grows, while the last in the batch waits longer.
 	batchLimit = 500
@@ -39,6 +40,8 @@ type Journal struct {
 	observers []observer
 
 	queue  chan *pending
+	queued atomic.Int64  // drafts that wait
+	bytes  atomic.Int64  // of their payloads
 	closed chan struct{} // no more appends
 	done   chan struct{} // the committer has answered all it took
 	once   sync.Once
@@ -50,11 +53,13 @@ type Journal struct {
 	nameless  atomic.Bool // the database does not say which one it is; see look
 }
 
+// pending is what one caller wants appended, all in one transaction.
 type pending struct {
-	draft   Draft
-	receipt Receipt
-	err     error
-	done    chan struct{}
+	drafts   []Draft
+	bytes    int64
+	receipts []Receipt
+	err      error
+	done     chan struct{}
 }
 
 // Open starts the committer of a journal on a migrated database. On PostgreSQL read and write are the
@@ -90,31 +95,59 @@ func (j *Journal) Close() {
 // durable. ErrFull and any fault of the database mean that the outcome is unknown or none: the caller
 // may repeat it under the same Once.
 func (j *Journal) Append(ctx context.Context, d Draft) (Receipt, error) {
-	p := &pending{draft: d, done: make(chan struct{})}
-	select {
-	case <-j.closed:
-		return Receipt{}, ErrClosed
-	default:
+	receipts, err := j.AppendAll(ctx, []Draft{d})
+	if err != nil {
+		return Receipt{}, err
 	}
-	select {
-	case j.queue <- p:
-	default:
-		return Receipt{}, ErrFull
+	if receipts[0].Reused() {
+		return Receipt{}, ErrOnceReused
+	}
+	return receipts[0], nil
+}
+
+// AppendAll is Append for several, in their order and one transaction. No two of them may have the same Once.
+func (j *Journal) AppendAll(ctx context.Context, drafts []Draft) ([]Receipt, error) {
+	p := &pending{drafts: drafts, done: make(chan struct{})}
+	for i := range drafts {
+		p.bytes += int64(len(drafts[i].Payload))
+	}
+	if err := j.enqueue(p); err != nil {
+		return nil, err
 	}
 	select {
 	case <-p.done:
-		return p.receipt, p.err
+		return p.receipts, p.err
 	case <-ctx.Done():
-		return Receipt{}, ctx.Err() // it may still be committed
+		return nil, ctx.Err() // they may still be committed
 	case <-j.done:
 		// The committer drained the queue before it left; only one that slipped in behind it is lost.
 		select {
 		case <-p.done:
-			return p.receipt, p.err
+			return p.receipts, p.err
 		default:
-			return Receipt{}, ErrClosed
+			return nil, ErrClosed
 		}
 	}
+}
+
+func (j *Journal) enqueue(p *pending) error {
+	select {
+	case <-j.closed:
+		return ErrClosed
+	default:
+	}
+	queued, bytes := j.queued.Add(int64(len(p.drafts))), j.bytes.Add(p.bytes)
+	if queued > queueLimit || bytes > queueBytes {
+		j.dequeue(p)
+		return ErrFull
+	}
+	j.queue <- p // never waits: each holds a draft at least, and no more than queueLimit are let in
+	return nil
+}
+
+func (j *Journal) dequeue(p *pending) {
+	j.queued.Add(-int64(len(p.drafts)))
+	j.bytes.Add(-p.bytes)
 }
 
 // Transact runs a business transaction whose entries are appended as its last statement, so that a

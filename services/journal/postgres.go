@@ -3,9 +3,11 @@ package journal
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 )
 
@@ -17,6 +19,12 @@ type postgresStore struct{ sqlStore }
 // trip to this process.
 func (s postgresStore) commit(ctx context.Context, batch []Draft) ([]Receipt, error) {
 	return s.append(ctx, s.write.WithContext(ctx), batch)
+}
+
+// rejects knows the SQLSTATE classes of data and integrity, and of what is too large.
+func (postgresStore) rejects(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (strings.HasPrefix(e.Code, "22") || strings.HasPrefix(e.Code, "23") || strings.HasPrefix(e.Code, "54"))
 }
 
 func (postgresStore) fix(tx *gorm.DB) error {

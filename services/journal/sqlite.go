@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	gosqlite "github.com/glebarez/go-sqlite"
 	"gorm.io/gorm"
 )
 
@@ -18,6 +19,12 @@ func (s sqliteStore) commit(ctx context.Context, batch []Draft) (receipts []Rece
 		return err
 	})
 	return receipts, err
+}
+
+// rejects knows the primary result codes of a constraint and of what is too big.
+func (sqliteStore) rejects(err error) bool {
+	e, ok := errors.AsType[*gosqlite.Error](err)
+	return ok && (e.Code()&0xff == 18 || e.Code()&0xff == 19)
 }
 
 // fix has nothing to do: a transaction that writes is alone.
