@@ -90,7 +90,9 @@ func newDirectory(db *Database, j *journal.Journal) *directory {
 }
 
 func (d *directory) userIDs(ctx context.Context, names []string) ([]int64, error) {
-	found, err := d.find(d.users, d.db.Read.WithContext(ctx).Model(&models.User{}), "username", names)
+	found, err := d.find(d.users, names, func(names []string) (map[string]int64, error) {
+		return findNames(d.db.Read.WithContext(ctx).Model(&models.User{}), "username", names)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +100,9 @@ func (d *directory) userIDs(ctx context.Context, names []string) ([]int64, error
 }
 
 func (d *directory) groupIDs(ctx context.Context, names []string) ([]int64, error) {
-	found, err := d.find(d.groups, d.db.Read.WithContext(ctx).Model(&models.Group{}), "name", names)
+	found, err := d.find(d.groups, names, func(names []string) (map[string]int64, error) {
+		return findNames(d.db.Read.WithContext(ctx).Model(&models.Group{}), "name", names)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +110,7 @@ func (d *directory) groupIDs(ctx context.Context, names []string) ([]int64, erro
 }
 
 // find looks in memory first, and for what is not there in the database, at once for all.
-func (d *directory) find(known *cache[string, int64], model *gorm.DB, column string, names []string) (map[string]int64, error) {
+func (d *directory) find(known *cache[string, int64], names []string, read func([]string) (map[string]int64, error)) (map[string]int64, error) {
 	found := make(map[string]int64, len(names))
 	var missing []string
 	_, turn, _ := known.get("")
@@ -122,8 +126,8 @@ func (d *directory) find(known *cache[string, int64], model *gorm.DB, column str
 	if len(missing) == 0 {
 		return found, nil
 	}
-	read, err := findNames(model, column, missing)
-	for name, id := range read {
+	rest, err := read(missing)
+	for name, id := range rest {
 		known.put(turn, name, id)
 		found[name] = id
 	}
