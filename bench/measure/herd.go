@@ -59,7 +59,10 @@ func (h *herd) run(t testing.TB, out io.Writer) {
 	credentials := h.credentials(t)
 
 	load := newLoad(t, h.site, h.rate)
-	starts := h.site.measure(func() { h.rollingRestart(t) }) // what nodes ask by themselves when they start
+	starts := h.site.measure(func() { // what nodes ask when they start, and publishing to people they do not know yet
+		h.rollingRestart(t)
+		h.awaitRound(t, load)
+	})
 	stop := h.open(t, credentials)
 	defer stop()
 
@@ -71,6 +74,7 @@ func (h *herd) run(t testing.TB, out io.Writer) {
 		h.awaitLive(t)
 		back = time.Since(began)
 	})
+	h.awaitRound(t, load)
 	usual := h.site.measure(func() { await(t.Context(), time.Now().Add(herd.took)) })
 	last := load.finish()
 	h.awaitOffset(t, last)
@@ -119,6 +123,13 @@ func (h *herd) open(t testing.TB, credentials []string) (stop func()) {
 func (h *herd) awaitLive(t testing.TB) {
 	t.Helper()
 	h.await(t, "all streams open", func() bool { return h.live.Load() == int64(h.streams) })
+}
+
+// awaitRound waits until everybody has been written to once more.
+func (h *herd) awaitRound(t testing.TB, l *load) {
+	t.Helper()
+	round := l.next.Load() + int64(len(l.people))
+	h.await(t, "a notice to everybody in turn", func() bool { return l.next.Load() >= round })
 }
 
 // awaitOffset waits until every stream has got as far.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ type load struct {
 	callers []*server.Caller
 	people  []string
 	acks    []ack
-	next    int // number of the next notice
+	next    atomic.Int64 // number of the next notice
 	retries int
 	stop    context.CancelFunc
 	working sync.WaitGroup
@@ -56,8 +57,8 @@ func newLoad(t testing.TB, s *site, rate int) *load {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				l.publish(l.next)
-				l.next++
+				l.publish(int(l.next.Load()))
+				l.next.Add(1)
 			}
 		}
 	})
@@ -99,7 +100,7 @@ func (l *load) publish(number int) {
 func (l *load) finish() (last int64) {
 	l.stop()
 	l.working.Wait()
-	l.publish((l.next/everyNth + 1) * everyNth)
+	l.publish((int(l.next.Load())/everyNth + 1) * everyNth)
 	if len(l.acks) == 0 {
 		l.t.Fatal("nothing was acknowledged")
 	}
