@@ -50,7 +50,7 @@ func checkHistory(t *testing.T, deafen bool) {
 		}
 	}
 	if deafen {
-		time.AfterFunc(*historyTime/2, w.nodes[1].deafen)
+		time.AfterFunc(*historyTime/3, w.nodes[1].deafen)
 	}
 	wg.Wait()
 	result, info := porcupine.CheckOperationsVerbose(sessionsModel, w.operations, time.Minute)
@@ -128,7 +128,7 @@ func (w *history) client(t *testing.T, session, id int, random *rand.Rand) {
 		v := asks
 		if time.Now().Before(calm) {
 			v = verbs[random.IntN(len(verbs))]
-			if random.IntN(60) == 0 {
+			if random.IntN(100) == 0 {
 				v = []verb{leaves, isEnded}[random.IntN(2)]
 			}
 		}

@@ -33,14 +33,16 @@ type Sessions struct {
 	limits   models.SessionLimits
 	log      *slog.Logger
 
-	cache     *cache[string, *Live] // by id; what lies in it is not changed
-	refreshed int64                 // the newest activity that Refresh has learned of
+	row       func(ctx context.Context, id string) (*Live, error) // from the database; a simulation has its own
+	cache     *cache[string, *Live]                               // by id; what lies in it is not changed
+	refreshed int64                                               // the newest activity that Refresh has learned of
 }
 
 // NewSessions makes the service. limits hold for every session at once, also for those that began
 // under others.
 func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, limits models.SessionLimits, log *slog.Logger) *Sessions {
 	s := &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log, cache: newCache[string, *Live]()}
+	s.row = func(ctx context.Context, id string) (*Live, error) { return s.byID(db.Write.WithContext(ctx), id) }
 	j.Observe(s.observe, s.cache.clear)
 	return s
 }

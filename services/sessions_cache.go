@@ -40,7 +40,7 @@ func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
 	l, turn, known := s.cache.get(id)
 	if !known {
 		var err error
-		if l, err = s.byID(s.db.Write.WithContext(ctx), id); err != nil {
+		if l, err = s.row(ctx, id); err != nil {
 			return nil, err
 		}
 		s.cache.put(turn, id, l)
@@ -62,14 +62,14 @@ func (s *Sessions) at(l *Live, now models.Instant) *Live {
 
 // read asks the database how a session stands, and writes down what the clock has made of it.
 func (s *Sessions) read(ctx context.Context, id string) (*Live, error) {
-	l, err := s.byID(s.db.Write.WithContext(ctx), id)
+	l, err := s.row(ctx, id)
 	if err != nil || l.State == l.Verdict.State {
 		return l, err
 	}
 	if err := s.latch(ctx, "id = ?", id); err != nil {
 		return nil, err
 	}
-	return s.byID(s.db.Write.WithContext(ctx), id)
+	return s.row(ctx, id)
 }
 
 // active notes in memory that a session was in use.

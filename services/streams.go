@@ -45,6 +45,7 @@ type Streams struct {
 	log      *slog.Logger
 
 	watches   *watches
+	summary   func(context.Context, *models.User) (Summary, error) // from the database; a simulation has its own
 	summaries *summaries
 	draining  chan struct{} // closed when no stream may stay
 	drain     sync.Once
@@ -55,7 +56,7 @@ type Streams struct {
 
 // NewStreams makes the service; nothing is delivered before Follow.
 func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *Notices, settings StreamSettings, log *slog.Logger) *Streams {
-	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, settings: settings, log: log,
+	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, summary: n.Summarise, settings: settings, log: log,
 		count: map[int64]int{}, draining: make(chan struct{})}
 	st.watches = newWatches(st)
 	st.summaries = newSummaries(h.Offset())
@@ -289,7 +290,7 @@ func (s *Streams) summarise(ctx context.Context, user *models.User) (Summary, er
 			return known, nil
 		}
 	}
-	read, err := s.notices.Summarise(ctx, user)
+	read, err := s.summary(ctx, user)
 	if err == nil && read.Head.Epoch == s.journal.Epoch() {
 		s.summaries.put(user.ID, read)
 	}
