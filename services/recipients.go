@@ -109,6 +109,28 @@ func (d *directory) groupIDs(ctx context.Context, names []string) ([]int64, erro
 	return idsOf(names, found, "to.groups", unknownGroup)
 }
 
+// warm reads the names of everybody, up to what memory holds.
+func (d *directory) warm(ctx context.Context) error {
+	for _, kind := range []struct {
+		known         *cache[string, int64]
+		table, column string
+	}{{d.users, "users", "username"}, {d.groups, "groups", "name"}} {
+		_, turn, _ := kind.known.get("")
+		var rows []struct {
+			ID   int64
+			Name string
+		}
+		err := d.db.Read.WithContext(ctx).Table(kind.table).Select("id, lower(" + kind.column + ") AS name").Limit(cacheLimit).Scan(&rows).Error
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			kind.known.put(turn, r.Name, r.ID)
+		}
+	}
+	return nil
+}
+
 // find looks in memory first, and for what is not there in the database, at once for all.
 func (d *directory) find(known *cache[string, int64], names []string, read func([]string) (map[string]int64, error)) (map[string]int64, error) {
 	found := make(map[string]int64, len(names))

@@ -306,6 +306,9 @@ func (s *Streams) Warm(ctx context.Context, head int64) error {
 	if err := s.hub.Await(ctx, head); err != nil {
 		return err
 	}
+	if err := s.notices.directory.warm(ctx); err != nil {
+		return err
+	}
 	people, err := s.sessions.Warm(ctx)
 	if err != nil || s.db.Dialect != Postgres { // on SQLite there is no other node to come from
 		return err
