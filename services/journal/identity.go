@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -49,6 +48,7 @@ func (s postgresStore) identify(ctx context.Context, fresh string) (bool, error)
 // isRefused reports whether a server will never say who it is: the role may not ask, or it has no such
 // functions, as with some services that only speak PostgreSQL's protocol.
 func isRefused(err error) bool {
+	const noPrivilege, noFunction, notSupported = "42501", "42883", "0A000"
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (strings.HasPrefix(e.Code, "42") || strings.HasPrefix(e.Code, "0A"))
+	return ok && (e.Code == noPrivilege || e.Code == noFunction || e.Code == notSupported)
 }
