@@ -16,7 +16,8 @@ WEB_INSTALLED := web/node_modules/.package-lock.json
 
 SUITE := cd .ci/tools && $(GO) build -buildvcs=false -o ../bin/suite ./suite && ../bin/suite
 
-# FAULTS="kill -9 of a node,LISTEN cut" injects these alone, WITHOUT=… all but these, BINARY=… runs another build.
+# FAULTS="kill -9 of a node,LISTEN cut" injects these alone, WITHOUT=… all but these. BINARY=… breaks another build,
+# BESIDE=… puts another one beside it as the second node.
 SEED ?= 1
 MINUTES ?= 5
 PEOPLE ?= 200
@@ -30,7 +31,7 @@ ONLY ?=
 .PHONY: help build run test test-deps debian-packages verify-faults bench-publish bench-herd bench-lock lint fmt clean
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: web/dist/index.html ## bin/belfry, front end included
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(STAMP) -ldflags '-s -w' -o bin/belfry .
@@ -47,7 +48,11 @@ debian-packages:
 	.ci/deps
 
 verify-faults: debian-packages ## break a running server on purpose and balance what came of it [SEED=n] [MINUTES=n]
-	@$(VERIFY) -seed $(SEED) -minutes $(MINUTES) -people $(PEOPLE) -only "$(FAULTS)" -without "$(WITHOUT)" -binary "$(abspath $(BINARY))"
+	@$(VERIFY) -seed $(SEED) -minutes $(MINUTES) -people $(PEOPLE) -only "$(FAULTS)" -without "$(WITHOUT)" \
+		-binary "$(abspath $(BINARY))" -beside "$(abspath $(BESIDE))"
+
+verify-faults-mutants: debian-packages ## break one promise of the sources at a time: each has to be noticed [SEED=n]
+	@cd bench/faults && $(GO) run ./mutants -seed $(SEED)
 
 # ARGS="-batch 100" passes flags on; ARGS=-h lists them.
 ARGS ?=

@@ -102,7 +102,7 @@ func (w *world) flood(ctx context.Context, to string) {
 		which := letter{flooder, n}
 		line := sent{to: []string{to}, asked: time.Now()}
 		w.note(which, line)
-		answer, _ := w.tryWith(w.callers[1], which, map[string]any{"to": map[string]any{"users": line.to}, "title": "flood", "body": body, "data": which})
+		answer, _ := w.tryWith(w.callers[len(w.callers)-1], which, map[string]any{"to": map[string]any{"users": line.to}, "title": "flood", "body": body, "data": which})
 		answer.to, answer.asked, answer.told = line.to, line.asked, time.Now()
 		w.note(which, answer)
 	}

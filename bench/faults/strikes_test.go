@@ -140,10 +140,10 @@ func terminateListeners(w *world, _ int) (func() error, error) {
 	return nil, w.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' OR query LIKE '%pg_notify%' AND pid <> pg_backend_pid()")
 }
 
-func (w *world) execute(statement string, args ...any) error {
+func (w *world) execute(statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
 	defer cancel()
-	_, err := w.admin.ExecContext(ctx, statement, args...)
+	_, err := w.admin.ExecContext(ctx, statement)
 	return err
 }
 

@@ -96,7 +96,7 @@ func (w *world) newMember(t testing.TB, name, more string) *member {
 	t.Helper()
 	dsn := w.cluster.DSN()
 	m := &member{query: newLink(t, "query "+name, hostOf(dsn)), inside: server.FreeAddress(t)}
-	announcing := ""
+	var announcing string
 	if w.bus != nil {
 		m.listen = newLink(t, "listen "+name, w.bus.address)
 		announcing = "NATS_URL=nats://" + m.listen.Listen
@@ -105,6 +105,9 @@ func (w *world) newMember(t testing.TB, name, more string) *member {
 		announcing = "DATABASE_LISTEN_URL=" + m.listen.dsn(dsn)
 	}
 	m.Node = server.New(t, m.query.dsn(dsn), append(strings.Fields(settings+" "+more), announcing, "INTERNAL_LISTEN="+m.inside)...)
+	if len(w.nodes) > 0 && *beside != "" {
+		m.Use(*beside)
+	}
 	m.door = newLink(t, "door "+name, m.Address())
 	return m
 }
@@ -156,6 +159,9 @@ func (w *world) waysIn(key string) []*server.Caller {
 	for _, node := range w.nodes {
 		client := &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: publishers}}
 		ways = append(ways, as.Via("http://"+node.door.Listen, client))
+	}
+	if *oneNode {
+		return ways[1:2]
 	}
 	return ways
 }

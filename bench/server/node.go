@@ -91,6 +91,9 @@ func freeAddress(ctx context.Context) (string, error) {
 	return listener.Addr().String(), nil
 }
 
+// Use has the node run another build of the program from its next start on.
+func (n *Node) Use(binary string) { n.binary = binary }
+
 // Address is the host and port of the node.
 func (n *Node) Address() string { return strings.TrimPrefix(n.Base, "http://") }
 
