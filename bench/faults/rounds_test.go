@@ -73,46 +73,45 @@ func newSchedule(seed uint64, known []fault) *schedule {
 func (s *schedule) next() *round {
 	s.drawn++
 	r := &round{number: s.drawn}
-	used := map[string]bool{}
-	for count := []int{1, 2, 2, 2, 3}[s.dice.IntN(5)]; count > 0; count-- {
-		f, node, key := s.draw(used)
-		if f == nil {
-			break
+	for count := []int{1, 2, 2, 2, 3}[s.dice.IntN(5)]; count > 0 && s.draw(r); count-- {
+		last := r.strikes[len(r.strikes)-1]
+		last.hold = last.fault.hold[0]
+		if more := last.fault.hold[1] - last.hold; more > 0 {
+			last.hold += time.Duration(s.dice.Int64N(int64(more))).Truncate(time.Millisecond)
 		}
-		used[key] = true
-		hold := f.hold[0]
-		if f.hold[1] > hold {
-			hold += time.Duration(s.dice.Int64N(int64(f.hold[1] - hold))).Truncate(time.Millisecond)
-		}
-		start := time.Duration(s.dice.Int64N(int64(300 * time.Millisecond))).Truncate(time.Millisecond)
-		r.strikes = append(r.strikes, &strike{fault: f, node: node, start: start, hold: hold})
+		last.start = time.Duration(s.dice.Int64N(int64(300 * time.Millisecond))).Truncate(time.Millisecond)
 	}
 	return r
 }
 
-// draw takes the next fault whose means are free.
-func (s *schedule) draw(used map[string]bool) (f *fault, node int, key string) {
+// draw adds the next fault that needs nothing which those of the round have; false when there is none.
+func (s *schedule) draw(r *round) bool {
 	if len(s.left) == 0 {
 		s.left = slices.Clone(s.known)
 		s.dice.Shuffle(len(s.left), func(i, k int) { s.left[i], s.left[k] = s.left[k], s.left[i] })
 	}
-	node = s.dice.IntN(2)
+	node := s.dice.IntN(2)
 	for i := range s.left {
-		f := s.left[i]
-		key := f.uses
-		if f.each {
-			key = fmt.Sprint(f.uses, node)
+		next := &strike{fault: &s.left[i], node: node}
+		if slices.ContainsFunc(r.strikes, next.clashes) {
+			continue
 		}
-		if !used[key] && !(f.each && used[f.uses]) && !(!f.each && (used[f.uses+"0"] || used[f.uses+"1"])) {
-			s.left = slices.Delete(s.left, i, i+1)
-			return &f, node, key
-		}
+		chosen := s.left[i]
+		next.fault = &chosen
+		s.left = slices.Delete(s.left, i, i+1)
+		r.strikes = append(r.strikes, next)
+		return true
 	}
-	return nil, 0, ""
+	return false
+}
+
+// clashes says whether two faults need the same for themselves.
+func (s *strike) clashes(other *strike) bool {
+	return s.uses == other.uses && (!s.each || !other.each || s.node == other.node)
 }
 
 // wellWithin is how long after the last fault of a round everybody may be without news.
-const wellWithin = 60 * time.Second
+const wellWithin = 30 * time.Second
 
 // run has the faults of a round happen, and waits until all is well.
 func (w *world) run(r *round) {

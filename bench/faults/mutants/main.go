@@ -75,6 +75,7 @@ func run() int {
 		if *only != "" && !slices.Contains(strings.Split(*only, ","), m.patch) {
 			continue
 		}
+		fmt.Fprintf(os.Stderr, "%s: %s\n", m.patch, m.broke) // each takes a minute or two
 		caught, survived, err := l.try(ctx, m)
 		switch {
 		case err != nil:
