@@ -14,11 +14,16 @@ import (
 // the poll floor, and say nothing of a notice until the session is unlocked.
 func lockElsewhere(t *testing.T, line *row) {
 	w := newWorld(t, site{people: fewPeople, rate: lowRate, cluster: testpg.NewCluster(t)})
+	w.callers = w.callers[1:2] // what a node commits itself, it need not be told
 	w.publish()
 	w.awaitAcks(lowRate)
 	lift, err := holeListener(w, 1)
 	if err != nil {
 		t.Fatal(err)
+	}
+	sent := time.Now()
+	if late := longest(w.probe(wellWithin).since(sent)); late > pollFloor+slack {
+		line.breaks(broken, "hints lost", "a letter from A took %v to the streams of B", late)
 	}
 	for _, name := range w.people {
 		line.during = append(line.during, w.lockAndUnlock(t, name, line))

@@ -157,15 +157,15 @@ func (p *probe) missing() []string {
 	return slices.Sorted(maps.Keys(p.waiting))
 }
 
-// since tells after how long each reader got it.
+// since tells after how long each reader got it; who has not got it has waited until now.
 func (p *probe) since(when time.Time) []time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	took := make([]time.Duration, len(p.came))
-	for i, at := range p.came {
-		took[i] = at.Sub(when)
+	var took []time.Duration
+	for _, at := range p.came {
+		took = append(took, at.Sub(when))
 	}
-	return took
+	return slices.Concat(took, slices.Repeat([]time.Duration{time.Since(when)}, len(p.waiting)))
 }
 
 // probeAgain is after how long another letter is sent to who has not got the first: a reset may have
