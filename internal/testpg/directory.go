@@ -30,6 +30,7 @@ func sweep() {
 			continue
 		}
 		if lock, err := lockDir(dir); err == nil {
+			_ = syscall.Unmount(filepath.Join(dir, "data"), 0) // fails where it is no file system of its own
 			_ = os.RemoveAll(dir)
 			_ = lock.Close()
 		}
