@@ -72,6 +72,7 @@ func (j *Journal) commit(batch []*pending) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
+	epoch := j.Epoch()
 	receipts, err := j.store.commit(ctx, drafts)
 	if err != nil && len(batch) > 1 && j.store.rejects(err) {
 		for _, p := range batch { // one of them is at fault, and the others need not know
@@ -87,7 +88,7 @@ func (j *Journal) commit(batch []*pending) {
 		}
 		return
 	}
-	j.published(committed(drafts, receipts))
+	j.published(epoch, committed(drafts, receipts))
 	for _, p := range batch {
 		p.receipts, receipts = receipts[:len(p.drafts)], receipts[len(p.drafts):]
 		close(p.done)

@@ -156,6 +156,7 @@ func (j *Journal) dequeue(p *pending) {
 func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, error)) ([]Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
+	epoch := j.Epoch()
 	var drafts []Draft
 	var receipts []Receipt
 	err := j.store.transact(ctx, func(tx *gorm.DB) error {
@@ -169,7 +170,7 @@ func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, e
 	if err != nil {
 		return nil, err
 	}
-	j.published(committed(drafts, receipts))
+	j.published(epoch, committed(drafts, receipts))
 	return receipts, nil
 }
 
@@ -199,28 +200,28 @@ func (j *Journal) Forget() {
 	}
 }
 
-func (j *Journal) published(entries []Entry) {
+// published takes what was committed since the epoch was the given one. The answer may have been so late that the
+// log has begun anew meanwhile; then nobody knows on which side of that the commit was, and the tail reads it or not.
+func (j *Journal) published(epoch string, entries []Entry) {
 	if len(entries) == 0 {
 		return
 	}
 	for i := range entries {
 		j.observe(&entries[i])
 	}
-	for last := entries[len(entries)-1].Offset; ; {
+	for last := entries[len(entries)-1].Offset; epoch == j.Epoch(); {
 		if old := j.committed.Load(); old >= last || j.committed.CompareAndSwap(old, last) {
 			break
 		}
 	}
-	j.tail.offer(entries)
-	j.announcer.Announce(j.Epoch(), entries)
+	j.tail.offer(epoch, entries)
+	j.announcer.Announce(epoch, entries)
 }
 
 // Offer takes entries that another node says it has committed. They count only where they continue what
 // this node has seen without a hole, and only under the epoch it knows.
 func (j *Journal) Offer(epoch string, entries []Entry) {
-	if epoch == j.Epoch() {
-		j.tail.offer(entries)
-	}
+	j.tail.offer(epoch, entries)
 }
 
 // Head reads the end of the log from the database.

@@ -64,9 +64,14 @@ func (t *tail) trim(upTo int64) {
 	}
 }
 
-func (t *tail) offer(entries []Entry) {
+// offer takes entries that were committed under an epoch. Those of another are not of this log, whatever
+// their offsets.
+func (t *tail) offer(epoch string, entries []Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if epoch != t.epoch {
+		return
+	}
 	if len(t.fresh)+len(entries) > waitingLimit {
 		t.fresh = nil
 		return
