@@ -53,6 +53,7 @@ type Live struct {
 	User    models.User
 	Now     models.Instant
 	Verdict models.Verdict
+	AsOf    int64 // the head of the log when the row was read
 }
 
 // SessionUser is the user of a session, as clients see it.
@@ -104,11 +105,12 @@ type sessionRow struct {
 	JoinedOffset int64
 	DisabledAt   *models.Instant
 	NowMs        models.Instant
+	AsOf         int64
 }
 
 func (s *Sessions) live(r *sessionRow) *Live {
 	return &Live{
-		Session: r.Session, Now: r.NowMs, Verdict: r.Judge(s.limits, r.NowMs),
+		Session: r.Session, Now: r.NowMs, Verdict: r.Judge(s.limits, r.NowMs), AsOf: r.AsOf,
 		User: models.User{ID: r.UserID, Username: r.Username, DisplayName: r.DisplayName, Role: r.Role, Locale: r.Locale,
 			PasswordHash: r.PasswordHash, JoinedOffset: r.JoinedOffset, DisabledAt: r.DisabledAt},
 	}
@@ -119,7 +121,7 @@ func (s *Sessions) live(r *sessionRow) *Live {
 func (s *Sessions) find(tx *gorm.DB, where string, args ...any) ([]*Live, error) {
 	var rows []sessionRow
 	err := tx.Raw(`SELECT s.*, u.username, u.display_name, u.role, u.locale, u.password_hash, u.joined_offset, u.disabled_at, `+
-		s.db.now()+` AS now_ms FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+where, args...).Scan(&rows).Error
+		s.db.now()+` AS now_ms, (SELECT head FROM log_head) AS as_of FROM sessions s JOIN users u ON u.id = s.user_id WHERE `+where, args...).Scan(&rows).Error
 	lives := make([]*Live, len(rows))
 	for i := range rows {
 		lives[i] = s.live(&rows[i])

@@ -103,6 +103,9 @@ func (st *Stream) replay(ctx context.Context) error {
 	}
 	// After the reading: what was trimmed before it is missing there, and that has to be said.
 	head, err := s.journal.Head(ctx)
+	if err == nil && head.Epoch != s.journal.Epoch() {
+		err = errNewEpoch // what was read may be of another log than what this node hands on
+	}
 	if err != nil {
 		return err
 	}

@@ -260,18 +260,22 @@ func (s *Streams) settle(ctx context.Context, st *Stream, epoch string, pos int6
 		if err != nil {
 			return nil, err
 		}
-		if head.Epoch != epoch {
-			return nil, errNewEpoch // the position that was worked out means nothing any more
+		if head.Epoch != epoch || s.journal.Epoch() != epoch {
+			return nil, errNewEpoch // the position means nothing any more, or to this node nothing yet
 		}
-		st.conn.KnowsUpTo(head.Offset)
 		if st.who.live != nil {
+			known := s.hub.Offset() // before the reading: memory holds what was handed on
 			live, err := s.sessions.current(ctx, st.who.live.ID)
 			if err != nil {
 				return nil, err
 			}
+			st.conn.KnowsUpTo(max(known, live.AsOf))
 			st.who.live, st.who.user = live, live.User
 		}
 		summary, err := s.summarise(ctx, &st.who.user)
+		if err == nil && summary.Head.Epoch != epoch {
+			err = errNewEpoch
+		}
 		if err != nil {
 			return nil, err
 		}

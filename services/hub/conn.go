@@ -84,14 +84,14 @@ func NewConn(pos int64, control []string, wants Class, unnamed bool) *Conn {
 	return &Conn{audiences: control, wants: wants, unnamed: unnamed, pos: pos, mode: held, wake: make(chan struct{}, 1)}
 }
 
-// Turn counts the holds, releases and changed grants so far.
+// Turn counts the signals, holds, releases and changed grants so far.
 func (c *Conn) Turn() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.turn
 }
 
-// KnowsUpTo is said before a state is read for Settle: the reading will hold all changes up to offset.
+// KnowsUpTo is said before Settle: what was read for it holds all changes up to offset.
 func (c *Conn) KnowsUpTo(offset int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -162,6 +162,7 @@ func (c *Conn) Signal(bytes []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mode != closed {
+		c.turn++
 		c.put(item{bytes: bytes})
 	}
 }

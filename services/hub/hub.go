@@ -207,8 +207,13 @@ func (h *Hub) Settle(c *Conn, turn int, grants []journal.Grant, hold bool) bool 
 			h.index(g.Audience, c)
 		}
 	}
-	if c.mode == held && !hold {
-		c.mode = replaying
+	if c.mode == closed {
+		return true
+	}
+	c.queue, c.queued = nil, 0 // older than what the caller has read, and would contradict it
+	c.mode = replaying
+	if hold {
+		c.mode = held // though an older release came meanwhile
 	}
 	return true
 }
