@@ -96,6 +96,10 @@ func TestAnswersDuringMigration(t *testing.T) {
 			t.Errorf("%s: %d %v %s", path, status, header, text)
 		}
 	}
+	if status, header, text := answer(t, "GET", url+"/sse/stream", "X-Belfry-Balancer", "1"); status != http.StatusServiceUnavailable ||
+		header.Get("Retry-After") != "2" || !strings.Contains(text, `"code":"unavailable"`) {
+		t.Errorf("to a balancer: %d %v %s", status, header, text)
+	}
 	release()
 	awaitReady(t, url)
 	for at, want := range map[string]int{url + "/api/v1/session": http.StatusUnauthorized, url + "/sse/stream": http.StatusUnauthorized, internal + "/metrics": http.StatusOK} {

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,12 +30,17 @@ type belfry struct {
 // startBelfry starts nginx first: a node knows the address that browsers use.
 func startBelfry(t *testing.T, extra string) *belfry {
 	t.Helper()
-	b := &belfry{binary: binary(t), address: "127.0.0.1:" + strconv.Itoa(freePort(t))}
-	b.proxy = startNginx(t, extra, b.address)
-	b.log = filepath.Join(b.dir, "belfry.log")
+	address, program := absentNode(t), binary(t)
+	p := startNginx(t, extra, address)
+	return newBelfry(p, program, address, "sqlite:"+filepath.Join(p.dir, "belfry.db"))
+}
+
+// newBelfry is a node behind nginx that does not run yet.
+func newBelfry(p *proxy, program, address, database string) *belfry {
+	b := &belfry{proxy: p, binary: program, address: address, log: filepath.Join(p.dir, "belfry.log")}
 	b.environ = []string{
 		"PATH=" + os.Getenv("PATH"), "BELFRY_LISTEN=" + b.address, "BELFRY_PUBLIC_URL=" + b.base,
-		"BELFRY_DATABASE_URL=sqlite:" + filepath.Join(b.dir, "belfry.db"), "BELFRY_TRUSTED_PROXIES=127.0.0.1/32",
+		"BELFRY_DATABASE_URL=" + database, "BELFRY_TRUSTED_PROXIES=127.0.0.1/32",
 		"BELFRY_ADMIN_USER=admin", "BELFRY_ADMIN_PASSWORD=" + adminPassword,
 		"BELFRY_HEARTBEAT=200ms", "BELFRY_DRAIN=500ms", "BELFRY_LOG_LEVEL=debug", "BELFRY_LOG_FORMAT=json",
 	}
@@ -60,7 +64,7 @@ func binary(t *testing.T) string {
 	return absolute
 }
 
-// up starts the node and returns when nginx finds it ready.
+// up starts the node and returns when it is ready, and nginx finds it so.
 func (b *belfry) up(t *testing.T) {
 	t.Helper()
 	log, err := os.OpenFile(b.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -83,13 +87,28 @@ func (b *belfry) up(t *testing.T) {
 	}
 	tick, deadline := time.NewTicker(50*time.Millisecond), time.After(patience)
 	defer tick.Stop()
-	for b.get(t, "/readyz").StatusCode != http.StatusOK {
+	for !b.ready(t) || b.get(t, "/readyz").StatusCode != http.StatusOK {
 		select {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatal("it does not get ready")
 		}
 	}
+}
+
+// ready asks the node itself.
+func (b *belfry) ready(t *testing.T) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.address+"/readyz", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 // down asks the node to end, and wants it to end well.

@@ -112,9 +112,13 @@ func TestHeadersAreSentOnce(t *testing.T) {
 		"Content-Security-Policy": "default-src 'self'", "Cache-Control": "private", "Retry-After": "7",
 		"Access-Control-Allow-Origin": "https://a.example", "Access-Control-Allow-Credentials": "true",
 	}
-	p := startNginx(t, "", node(t, func(w http.ResponseWriter, _ *http.Request) {
+	p := startNginx(t, "", node(t, func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range ours {
 			w.Header().Set(name, value)
+		}
+		if strings.HasPrefix(r.URL.Path, "/sse/") {
+			w.WriteHeader(http.StatusUnauthorized) // a 503 of a stream is for nginx alone
+			return
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))

@@ -98,7 +98,7 @@ func TestStreamSettings(t *testing.T) {
 	}
 	for _, want := range []string{
 		"proxy_buffering off;", "proxy_cache off;", "gzip off;", "error_log stderr crit;", "proxy_read_timeout 1h;",
-		"error_page 502 503 504 =200 @away;",
+		"error_page 502 503 504 =200 @away;", "proxy_next_upstream error timeout http_503;", "proxy_intercept_errors on;",
 	} {
 		if !strings.Contains(block, want) {
 			t.Errorf("%q is missing in\n%s", want, block)

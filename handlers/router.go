@@ -50,7 +50,7 @@ func (s *Server) Router() (http.Handler, error) {
 	described := humagin.NewWithGroup(engine, api, s.describe())
 	s.routes(described)
 	complete(described.OpenAPI().Components.Schemas.Map())
-	s.streamRoutes(guarded.Group("/sse", s.Origins.StreamOrigin(s.Log)))
+	s.streamRoutes(guarded.Group("/sse", s.Origins.StreamOrigin(s.Log), s.elsewhere))
 	s.Health.routes(engine)
 
 	// A preflight has no route of its own, so it comes here; so does a method that is not there.

@@ -18,7 +18,7 @@ var errStarting = &models.Error{Code: models.CodeUnavailable, Detail: "This node
 
 // Starting answers in the place of [Server.Router] while there is no node yet, as during a long
 // migration: it lives, it is not ready, and a stream is sent away for a moment, because a 503 would end a
-// browser's EventSource for good. Of the server it takes Log, Origins, Secure and TrustedProxies alone.
+// browser's EventSource for good; a balancer that knows better is told so. Of the server it takes Log, Origins, Secure and TrustedProxies alone.
 func (s *Server) Starting() (http.Handler, error) {
 	engine, err := s.engine()
 	if err != nil {
@@ -26,6 +26,10 @@ func (s *Server) Starting() (http.Handler, error) {
 	}
 	guarded := engine.Group("", middleware.NoStore(), s.Origins.CORS(s.Log))
 	guarded.Group("/sse", s.Origins.StreamOrigin(s.Log)).GET("/*stream", func(c *gin.Context) {
+		if balanced(c) {
+			s.refuse(c, errStarting)
+			return
+		}
 		_ = beginStream(c)(services.Away()) // the answer ends here, whether it arrives or not
 	})
 	startingHealth(engine)

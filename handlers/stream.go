@@ -18,6 +18,30 @@ import (
 // its buffers counts as written, so this finds the stalled, not the vanished.
 const writeTimeout = 10 * time.Second
 
+// balancerHeader marks what comes through a balancer that asks another node where one answers 503, and shows its
+// clients no 503 of a stream. nginx.conf sets it.
+const balancerHeader = "X-Belfry-Balancer"
+
+func balanced(c *gin.Context) bool { return c.GetHeader(balancerHeader) == "1" }
+
+// leavingRetry is how long a balancer that has no other node is asked to wait.
+const leavingRetry = 2 * time.Second
+
+var errLeaving = &models.Error{Code: models.CodeUnavailable, Detail: "This node is leaving; ask another one.", RetryAfter: leavingRetry}
+
+// elsewhere refuses new streams for a balancer's sake while the node leaves. Paused instead, a stream that comes
+// back would come here again and again, for the node that sends its streams away has the fewest.
+func (s *Server) elsewhere(c *gin.Context) {
+	if !balanced(c) {
+		return
+	}
+	select {
+	case <-s.Streams.Draining():
+		s.refuse(c, errLeaving)
+	default:
+	}
+}
+
 // stream serves the events of one person, narrowed to the given classes.
 func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
 	return func(c *gin.Context) {

@@ -220,7 +220,8 @@ func TestPerUser(t *testing.T) {
 	})
 }
 
-// TestRotation sends a stream away when it is old, and drain sends all away.
+// TestRotation sends a stream away when it is old, and drain sends all away. Only a balancer is told by a refusal,
+// and only then.
 func TestRotation(t *testing.T) {
 	onEach(t, func(set *settings) {
 		set.streams.MaxAge = 200 * time.Millisecond
@@ -231,11 +232,18 @@ func TestRotation(t *testing.T) {
 		st := c.stream("/sse/stream")
 		st.hello("active", "")
 		st.pause()
-		st = c.stream("/sse/stream")
+		balancer := c.with("X-Belfry-Balancer", "1")
+		st = balancer.stream("/sse/stream")
 		st.hello("active", "")
 		s.server.Streams.Drain(s.Context())
 		st.pause()
 		c.stream("/sse/stream").pause()
+		c.with("X-Belfry-Balancer", "0").stream("/sse/stream").pause()
+		for _, path := range []string{"/sse/stream", "/sse/notice", "/sse/lock", "/sse/clock", "/sse/stream?token=x"} {
+			if r := balancer.get(path).refused(503, "unavailable"); r.header.Get("Retry-After") != "2" {
+				s.Errorf("%s: %v", path, r.header)
+			}
+		}
 		c.post("/api/v1/session/activity", nil).want(200)
 	})
 }
