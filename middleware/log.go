@@ -23,8 +23,8 @@ func Log(log *slog.Logger) gin.HandlerFunc {
 		if path := c.Request.URL.Path; path == "/livez" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
 			level = slog.LevelDebug
 		}
-		log.Log(c.Request.Context(), level, "request", "method", c.Request.Method, "path", c.Request.URL.Path,
-			"status", c.Writer.Status(), "bytes", c.Writer.Size(), "ms", time.Since(began).Milliseconds(), "ip", c.ClientIP())
+		log.LogAttrs(c.Request.Context(), level, "request", slog.String("method", c.Request.Method), slog.String("path", c.Request.URL.Path),
+			slog.Int("status", c.Writer.Status()), slog.Int("bytes", c.Writer.Size()), slog.Int64("ms", time.Since(began).Milliseconds()), slog.String("ip", c.ClientIP()))
 	}
 }
 

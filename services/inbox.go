@@ -122,7 +122,7 @@ func named(user *models.User, more map[string]any) map[string]any {
 func (n *Notices) byID(tx *gorm.DB, user *models.User, ids ...int64) (rows []noticeRow, err error) {
 	err = tx.Raw(`SELECT e.log_offset, e.subject, e.payload, e.created_at, s.read_at, s.archived_at FROM entries e
 		LEFT JOIN notice_states s ON s.user_id = @user AND s.notice_id = e.subject
-		WHERE e.subject IN @ids AND `+whereNotice+" AND "+fmt.Sprintf(visible, "e")+" ORDER BY e.log_offset DESC",
+		WHERE ((e.subject = e.log_offset AND e.log_offset IN @ids) OR (e.subject <> e.log_offset AND e.subject IN @ids)) AND `+whereNotice+" AND "+fmt.Sprintf(visible, "e")+" ORDER BY e.log_offset DESC",
 		named(user, map[string]any{"ids": ids})).Scan(&rows).Error
 	return rows, err
 }

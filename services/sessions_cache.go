@@ -84,13 +84,19 @@ func (s *Sessions) active(id string, at models.Instant) {
 // Refresh learns which sessions were in use on other nodes: activity is no entry of the log. Without it this
 // node would show too short a time to the lock, and ask the database again and again.
 func (s *Sessions) Refresh(ctx context.Context) error {
+	now, fresh := s.journal.Fresh()
+	if !fresh {
+		return nil
+	}
+	since := s.refreshed
+	if since == 0 {
+		since = now
+	}
 	var rows []struct {
 		ID           string
 		LastActiveAt models.Instant
 	}
-	now := s.db.now()
-	err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > CASE WHEN ? = 0 THEN "+now+" ELSE ? END - ?",
-		s.refreshed, s.refreshed, touchSlack.Milliseconds()).Scan(&rows).Error
+	err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > ?", since-touchSlack.Milliseconds()).Scan(&rows).Error
 	for _, r := range rows {
 		s.refreshed = max(s.refreshed, int64(r.LastActiveAt))
 		s.active(r.ID, r.LastActiveAt)

@@ -35,6 +35,7 @@ type Postgres struct {
 	pending atomic.Int64 // the newest offset not yet told
 	wake    chan struct{}
 	healthy atomic.Bool
+	sender  atomic.Uint32 // the server's process behind the sending connection
 }
 
 // NewPostgres makes an announcer for a direct address. It does nothing before Run.
@@ -114,6 +115,7 @@ func (p *Postgres) connected(ctx context.Context, work func(context.Context, *pg
 }
 
 func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
+	p.sender.Store(conn.PgConn().PID())
 	for {
 		select {
 		case <-ctx.Done():
@@ -141,12 +143,14 @@ func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
 	p.hint()
 	for {
 		waiting, cancel := context.WithTimeout(ctx, pingEvery)
-		_, err := conn.WaitForNotification(waiting)
+		note, err := conn.WaitForNotification(waiting)
 		quiet := waiting.Err() != nil
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case err == nil && note.PID == p.sender.Load():
+			// This node's own: its tail knows already, and would read the log for nothing.
 		case err == nil:
 			p.hint()
 		case quiet && !conn.IsClosed():

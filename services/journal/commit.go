@@ -1,11 +1,15 @@
 package journal
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // commitLoop takes whatever queued while the last transaction ran and commits it as the next one. So
 // a lone publisher waits for nobody, and a thousand share one fsync.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
+	last := 0
 	var held *pending // the second use of a key within one batch waits for the next
 	for {
 		first := held
@@ -21,9 +25,30 @@ func (j *Journal) commitLoop() {
 			}
 			j.dequeue(first)
 		}
+		if last > lingerFrom {
+			j.linger()
+		}
 		var batch []*pending
 		batch, held = j.gather(first)
 		j.commit(batch)
+		last = len(batch)
+	}
+}
+
+// lingerFrom and lingerFor let a busy log's batches grow: publishers who were answered together come back together,
+// a moment after the next transaction would have begun without them. A transaction costs much the same however many
+// it is for, so all of them wait less. Few publishers gain nothing and do not wait.
+const (
+	lingerFrom = 3
+	lingerFor  = 2 * time.Millisecond
+)
+
+func (j *Journal) linger() {
+	timer := time.NewTimer(lingerFor)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-j.closed:
 	}
 }
 

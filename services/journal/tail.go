@@ -112,6 +112,16 @@ func (t *tail) at() int64 {
 	return t.cursor
 }
 
+// missing is how many entries to read: not those that this node has itself, behind a gap.
+func (t *tail) missing() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.fresh) == 0 {
+		return fetchLimit
+	}
+	return int(min(fetchLimit, max(1, t.fresh[0].Offset-t.cursor-1))) // next has sorted them
+}
+
 func (t *tail) moveTo(offset int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -228,7 +238,7 @@ func (j *Journal) drain(ctx context.Context, deliver func(Entry)) (asked bool) {
 func (j *Journal) read(ctx context.Context) ([]Entry, error) {
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	entries, err := j.store.after(reading, j.tail.at(), fetchLimit)
+	entries, err := j.store.after(reading, j.tail.at(), j.tail.missing())
 	if err != nil {
 		return nil, err
 	}
