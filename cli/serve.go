@@ -103,7 +103,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, log
 	notices := services.NewNotices(db, n.journal)
 	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), sessions, notices,
 		services.StreamSettings{Heartbeat: s.Heartbeat, MaxAge: s.StreamMaxAge, PerUser: s.StreamsPerUser, Drain: s.Drain}, log)
-	n.house = services.NewHousekeeping(db, n.journal, sessions, s.Retention, log)
+	n.house = services.NewHousekeeping(db, n.journal, sessions, notices, s.Retention, log)
 	n.server = face(s, log)
 	n.server.Users, n.server.Groups, n.server.Keys = services.NewUsers(db, n.journal, hasher), services.NewGroups(db, n.journal), services.NewKeys(db, n.journal)
 	n.server.Sessions, n.server.Notices, n.server.Recipients = sessions, notices, services.NewRecipients(db)

@@ -14,7 +14,9 @@ func (s *Server) Internal() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "belfry_streams_open", Help: "Streams open on this node."},
-			func() float64 { return float64(s.Streams.Count()) }))
+			func() float64 { return float64(s.Streams.Count()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "belfry_gaps_total", Help: "Times an entry of the log was missing between two others; it is read again."},
+			func() float64 { return float64(s.Streams.Gaps()) }))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -129,7 +129,7 @@ func newNode(t *testing.T, address string, settings ...setting) *node {
 	n.sessions = NewSessions(db, n.journal, testHasher(), n.tokens, n.throttle, limits, log)
 	n.users, n.groups, n.keys = NewUsers(db, n.journal, testHasher()), NewGroups(db, n.journal), NewKeys(db, n.journal)
 	n.notices, n.recipients = NewNotices(db, n.journal), NewRecipients(db)
-	n.house = NewHousekeeping(db, n.journal, n.sessions, time.Hour, log)
+	n.house = NewHousekeeping(db, n.journal, n.sessions, n.notices, time.Hour, log)
 	n.Streams = NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), n.sessions, n.notices, streams, log)
 	background, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup

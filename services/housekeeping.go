@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -12,7 +13,7 @@ import (
 // How often the house is kept.
 const (
 	sweepEvery = time.Second      // a session without streams is locked at most this late
-	trimEvery  = time.Minute      // between looks for entries past their retention
+	trimEvery  = time.Minute      // between looks for entries past their retention, or a tenth of that where it is short
 	purgeEvery = 10 * time.Minute // between removals of what nobody can ask for any more
 )
 
@@ -22,18 +23,20 @@ type Housekeeping struct {
 	db        *Database
 	journal   *journal.Journal
 	sessions  *Sessions
+	notices   *Notices
 	retention time.Duration
 	log       *slog.Logger
 }
 
 // NewHousekeeping makes the service.
-func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, retention time.Duration, log *slog.Logger) *Housekeeping {
-	return &Housekeeping{db: db, journal: j, sessions: s, retention: retention, log: log}
+func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, n *Notices, retention time.Duration, log *slog.Logger) *Housekeeping {
+	return &Housekeeping{db: db, journal: j, sessions: s, notices: n, retention: retention, log: log}
 }
 
 // Run keeps house until ctx ends.
 func (h *Housekeeping) Run(ctx context.Context) {
-	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(trimEvery+rand.N(time.Second)), time.NewTicker(purgeEvery) //nolint:gosec // jitter
+	between := min(trimEvery, max(sweepEvery, h.retention/10)) + rand.N(sweepEvery/2) //nolint:gosec // jitter
+	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(between), time.NewTicker(purgeEvery)
 	defer sweep.Stop()
 	defer trim.Stop()
 	defer purge.Stop()
@@ -43,11 +46,11 @@ func (h *Housekeeping) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			if err = h.sessions.Sweep(ctx); err == nil {
-				err = h.sessions.Refresh(ctx)
-			}
+			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx), h.notices.Expire(ctx))
 		case <-trim.C:
-			_, err = h.journal.Trim(ctx, time.Now().Add(-h.retention).UnixMilli())
+			if now, fresh := h.journal.Fresh(); fresh {
+				_, err = h.journal.Trim(ctx, now-h.retention.Milliseconds())
+			}
 		case <-purge.C:
 			err = h.purge(ctx)
 		}

@@ -34,9 +34,12 @@ func (p *Principal) sender() models.Sender {
 }
 
 // The audiences of the log.
-const everyone = "everyone"
+const (
+	everyone   = "everyone"
+	userPrefix = "user:"
+)
 
-func userAudience(id int64) string  { return "user:" + strconv.FormatInt(id, 10) }
+func userAudience(id int64) string  { return userPrefix + strconv.FormatInt(id, 10) }
 func groupAudience(id int64) string { return "group:" + strconv.FormatInt(id, 10) }
 func keyAudience(id int64) string   { return "key:" + strconv.FormatInt(id, 10) }
 

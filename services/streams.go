@@ -342,5 +342,8 @@ func (s *Streams) dismiss(user int64) {
 	}
 }
 
+// Gaps counts the holes that this node has met in the log.
+func (s *Streams) Gaps() int64 { return s.journal.Holes() }
+
 // Count tells how many streams are open on this node.
 func (s *Streams) Count() int { return s.hub.Streams() }
