@@ -46,8 +46,10 @@ var faults = []fault{
 	{name: "connections used up", uses: "database", hold: span(time.Second, 3*time.Second), strike: useUpConnections},
 	{name: "clock an hour ahead", uses: "database", hold: span(time.Second, 2*time.Second), strike: stepClock(time.Hour), within: slack},
 	{name: "clock an hour back", uses: "database", hold: span(time.Second, 2*time.Second), strike: stepClock(-time.Hour), within: slack},
+	{name: "table locked by a migration", uses: "database", hold: span(time.Second, 5*time.Second), strike: holdTable},
 	{name: "stranger's long transaction", uses: "database", hold: span(2*time.Second, 5*time.Second), strike: longTransaction, within: slack},
 
+	{name: "queue of notifications held", uses: "database", hold: span(time.Second, 4*time.Second), strike: holdQueue, within: slack},
 	{name: "LISTEN cut", uses: "database", hold: atOnce, strike: terminateListeners, within: pollFloor + slack},
 	{name: "LISTEN black-holed", uses: "listen", each: true, hold: span(2*time.Second, 9*time.Second), strike: holeListener, within: pollFloor + slack},
 	{name: "hints late", uses: "listen", each: true, hold: span(2*time.Second, 4*time.Second), strike: delayHints, within: pollFloor + slack},

@@ -54,32 +54,42 @@ func replaceNode(w *world, i int) (func() error, error) {
 
 // holdLock takes the lock that all publishers need, as one that was stopped between lock and commit would.
 func holdLock(w *world, _ int) (func() error, error) {
-	return w.transaction("SELECT pg_advisory_xact_lock(822301)")
+	return w.session("BEGIN", "SELECT pg_advisory_xact_lock(822301)")
 }
 
 // longTransaction writes elsewhere in the same database and does not commit. A reader that waits for the
 // oldest transaction would wait for it.
 func longTransaction(w *world, _ int) (func() error, error) {
-	return w.transaction("CREATE TABLE IF NOT EXISTS stranger (id bigint)", "INSERT INTO stranger VALUES (1)")
+	return w.session("BEGIN", "CREATE TABLE IF NOT EXISTS stranger (id bigint)", "INSERT INTO stranger VALUES (1)")
 }
 
-// transaction begins one on a connection of its own. The way back ends it; a database that went away
-// meanwhile has done so already.
-func (w *world) transaction(statements ...string) (func() error, error) {
+// holdTable takes the lock that a change of the schema takes.
+func holdTable(w *world, _ int) (func() error, error) {
+	return w.session("BEGIN", "LOCK TABLE entries IN ACCESS EXCLUSIVE MODE")
+}
+
+// holdQueue listens and then sits in a transaction, so that PostgreSQL can drop no notification.
+func holdQueue(w *world, _ int) (func() error, error) {
+	return w.session("LISTEN belfry_log", "BEGIN", "SELECT 1")
+}
+
+// session does something on a connection of its own and stays there. The way back ends its transaction and
+// what it listens to.
+func (w *world) session(statements ...string) (func() error, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), statementTimeout)
 	defer cancel()
 	conn, err := w.admin.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, statement := range append([]string{"BEGIN"}, statements...) {
+	for _, statement := range statements {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return nil, errors.Join(err, conn.Close())
 		}
 	}
 	return func() error {
-		_, _ = conn.ExecContext(context.Background(), "ROLLBACK")
-		return conn.Close()
+		_, err := conn.ExecContext(context.Background(), "ROLLBACK; UNLISTEN *")
+		return errors.Join(err, conn.Close())
 	}, nil
 }
 
