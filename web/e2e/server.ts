@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { request, type APIRequestContext } from '@playwright/test'
@@ -38,7 +38,7 @@ export class Server {
     const all: Settings = {
       ...DEFAULTS,
       LISTEN: `127.0.0.1:${port}`,
-      DATABASE_URL: `sqlite:${dir}/belfry.db`,
+      DATABASE_URL: `sqlite:${dir}/data/belfry.db`,
       PUBLIC_URL: this.url,
       ...(nginx ? { TRUSTED_PROXIES: '127.0.0.0/8' } : {}),
       ...settings,
@@ -73,6 +73,18 @@ export class Server {
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.running?.stop(signal)
     this.running = null
+  }
+
+  /** Copies the database away; the server must not run. */
+  backup(): void {
+    cpSync(join(this.dir, 'data'), join(this.dir, 'backup'), { recursive: true })
+  }
+
+  /** Puts the copy back as an administrator does; the server must not run. */
+  restore(): void {
+    rmSync(join(this.dir, 'data'), { recursive: true })
+    cpSync(join(this.dir, 'backup'), join(this.dir, 'data'), { recursive: true })
+    execFileSync(binary, ['epoch', 'new'], { env: this.env, cwd: this.dir })
   }
 
   async remove(): Promise<void> {

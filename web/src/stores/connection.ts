@@ -39,10 +39,11 @@ export const useConnection = defineStore('connection', () => {
   function uncovered(): void {
     keptBack.splice(0).forEach(toasts.push)
     if (!listening) void begin()
-    else if (!inbox.loaded) void inbox.load()
+    else if (inbox.state !== 'ready') void inbox.load()
   }
 
-  function covered(): void {
+  /** Takes back all that was announced. */
+  function hush(): void {
     toasts.clear()
     popups.close()
   }
@@ -57,7 +58,20 @@ export const useConnection = defineStore('connection', () => {
     session.adopt(found)
     if (found.id !== before) void begin()
   })
-  stream.on('reset', () => void inbox.load())
+  stream.on('hello', () => {
+    // What failed while there was no server may go well now.
+    if (!session.covered && inbox.state === 'failed') void inbox.load()
+  })
+  stream.on('reset', ({ reason }) => {
+    inbox.unload()
+    // In another log an id may be another notice's.
+    if (reason !== 'trimmed') {
+      keptBack.length = 0
+      hush()
+    }
+    // A locked page may not ask yet.
+    if (!session.covered) void inbox.load()
+  })
   stream.on('notice', (event) => {
     inbox.apply({ ...event, kind: 'notice' })
     arrived(event.data)
@@ -76,7 +90,7 @@ export const useConnection = defineStore('connection', () => {
       () => session.phase,
       (phase) => {
         if (phase === 'active') return uncovered()
-        if (phase === 'locked' || phase === 'ended') covered()
+        if (phase === 'locked' || phase === 'ended') hush()
         if (phase === 'locked' && !listening) void begin()
         if (phase === 'ended') {
           listening = false

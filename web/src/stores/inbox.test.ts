@@ -112,6 +112,30 @@ describe('what the reader does', () => {
     expect(inbox.unread).toBe(3)
   })
 
+  it('is taken back without what came or went meanwhile', async () => {
+    const answer = later<Answer>()
+    const { inbox } = await loaded({ 'POST /notices/state': () => answer.promise })
+    const done = inbox.mark([8], 'archived')
+    inbox.apply(notice(11))
+    inbox.apply(state(12, { ids: [7], state: 'withdrawn', unread: 2 }))
+    answer.resolve(refuse(503, 'unavailable'))
+    await expect(done).rejects.toMatchObject({ code: 'unavailable' })
+    expect(ids(inbox)).toEqual([11, 9, 8])
+    expect(inbox.unread).toBe(3)
+  })
+
+  it('is not taken back in a list that was loaded meanwhile', async () => {
+    const answer = later<Answer>()
+    const { inbox } = await loaded({ 'POST /notices/state': () => answer.promise })
+    const done = inbox.mark([8], 'archived')
+    inbox.unload()
+    await inbox.load()
+    answer.resolve(refuse(404, 'not_found'))
+    await expect(done).rejects.toMatchObject({ code: 'not_found' })
+    expect(ids(inbox)).toEqual([9, 8, 7])
+    expect(inbox.unread).toBe(3)
+  })
+
   it('marks all read only up to what is on show', async () => {
     let sent: unknown
     const { inbox } = await loaded({
@@ -157,6 +181,30 @@ describe('loading', () => {
     slow.resolve(page([1]))
     await first
     expect(ids(inbox)).toEqual([9])
+  })
+
+  it('takes in nothing of the log that was, once that means nothing any more', async () => {
+    const before = later<Answer>()
+    const answers = [
+      () => page([9, 8]),
+      () => before.promise,
+      () => page([2, 1], { cursor: 'f-2' }),
+    ]
+    serve({ 'GET /notices': () => answers.shift()?.() ?? refuse(500, 'internal') })
+    const inbox = useInbox()
+    await inbox.load()
+    const slow = inbox.load()
+    inbox.apply(notice(11))
+    inbox.unload()
+    before.resolve(page([12, 9, 8]))
+    await slow
+    expect(ids(inbox)).toEqual([9, 8])
+    expect(inbox.state).toBe('unloaded')
+    inbox.apply({ kind: 'notice', id: 'f-2', data: aNotice(2) })
+    inbox.apply({ kind: 'notice', id: 'f-3', data: aNotice(3) })
+    await inbox.load()
+    expect(ids(inbox)).toEqual([3, 2, 1])
+    expect(inbox.unread).toBe(3)
   })
 
   it('says when it failed, and keeps what comes for the next try', async () => {

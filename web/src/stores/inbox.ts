@@ -53,6 +53,17 @@ export const useInbox = defineStore('inbox', () => {
     }
   }
 
+  /**
+   * Forgets where the list stands in the log, when that means nothing any more. It stays on show
+   * until it is loaded anew; what came of the log as it was counts no longer.
+   */
+  function unload(): void {
+    loads++
+    waiting = []
+    cursor.value = null
+    state.value = 'unloaded'
+  }
+
   /** Loads the next, older page. */
   async function more(): Promise<void> {
     if (!nextBefore.value || loadingMore.value) return
@@ -128,10 +139,11 @@ export const useInbox = defineStore('inbox', () => {
 
   /** Changes notices at once, and puts them back when the server refuses; then it throws. */
   async function mark(ids: number[], what: 'read' | 'unread' | 'archived' | 'unarchived') {
-    const before = { items: items.value, unread: unread.value }
+    const [mine, unreadBefore] = [loads, unread.value]
     const touched = items.value.filter(({ id }) => ids.includes(id))
     const difference = touched.reduce((sum, notice) => sum + countChange(notice, what), 0)
-    change({ ids, state: what, unread: Math.max(0, unread.value + difference) })
+    change({ ids, state: what, unread: Math.max(0, unreadBefore + difference) })
+    const counted = unread.value - unreadBefore
     const flag =
       what === 'read' || what === 'unread'
         ? { read: what === 'read' }
@@ -141,10 +153,20 @@ export const useInbox = defineStore('inbox', () => {
       // What was moved back may not be on show: only the server knows its place.
       if (what === 'unarchived' && view.value !== 'archived') await load()
     } catch (error) {
-      items.value = before.items
-      unread.value = before.unread
+      // A list that was loaded meanwhile is right already.
+      if (mine === loads) {
+        putBack(touched)
+        unread.value -= counted
+      }
       throw error
     }
+  }
+
+  /** Shows notices again as they were, each in its place; what came in meanwhile stays. */
+  function putBack(notices: Notice[]): void {
+    const ids = new Set(notices.map(({ id }) => id))
+    const others = items.value.filter(({ id }) => !ids.has(id))
+    items.value = [...others, ...notices].sort((a, b) => (atOrBefore(a.cursor, b.cursor) ? 1 : -1))
   }
 
   /** Marks everything up to the newest loaded position; what arrives meanwhile stays unread. */
@@ -162,7 +184,7 @@ export const useInbox = defineStore('inbox', () => {
 
   return {
     ...{ items, unread, view, query, nextBefore, cursor, state, loaded, loadingMore },
-    ...{ load, more, show, apply, mark, markAllRead, find },
+    ...{ load, unload, more, show, apply, mark, markAllRead, find },
   }
 })
 
