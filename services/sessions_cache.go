@@ -89,7 +89,7 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 		return nil
 	}
 	since := s.refreshed
-	if since == 0 {
+	if since == 0 || since > now { // nothing yet, or the clock was set back
 		since = now
 	}
 	var rows []struct {
@@ -97,6 +97,7 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 		LastActiveAt models.Instant
 	}
 	err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > ?", since-touchSlack.Milliseconds()).Scan(&rows).Error
+	s.refreshed = since
 	for _, r := range rows {
 		s.refreshed = max(s.refreshed, int64(r.LastActiveAt))
 		s.active(r.ID, r.LastActiveAt)
