@@ -20,6 +20,8 @@ type simClient struct {
 	byKey   bool   // its ticket was minted by a key: it has no session
 
 	buffer  []byte
+	acked   int64 // what the stream's node had acknowledged when it was asked for
+	asOf    int64 // the entries that are part of what the stream said first
 	greeted bool
 	refused bool // hello did not resume: a reset is due
 	locked  bool
@@ -60,8 +62,14 @@ func (c *simClient) connect(ctx context.Context, s *simServer) {
 	if c.d.percent(c.sim.world.hazards().cut) {
 		cut = c.d.in(time.Millisecond, 2*time.Second)
 	}
-	serving, cancel := context.WithTimeout(s.ctx, cut)
+	serving, cancel := context.WithCancel(s.ctx)
 	defer cancel()
+	defer time.AfterFunc(cut, func() {
+		if !c.sim.calm.Load() {
+			cancel()
+		}
+	}).Stop()
+	acked := s.acked.Load()
 	defer context.AfterFunc(ctx, cancel)()
 	who := &identity{user: models.User{ID: userOf(c.session)}, key: 1}
 	if !c.byKey {
@@ -79,7 +87,10 @@ func (c *simClient) connect(ctx context.Context, s *simServer) {
 		s.streams.dismiss(who.user.ID)
 		return
 	}
-	c.buffer, c.greeted, c.refused, c.locked = nil, false, false, false
+	c.buffer, c.acked, c.asOf, c.greeted, c.refused, c.locked = nil, acked, 0, false, false, false
+	if live := opening.Stream.who.live; live != nil {
+		c.asOf = live.AsOf
+	}
 	c.sim.tell("client %s opens on node %d at %q", c.session, s.node.id, c.last)
 	line := &simLine{client: c, server: s, ctx: serving, hangUp: cancel}
 	_ = opening.Stream.Serve(serving, opening.First, line.write) // an end is as good as another
@@ -162,7 +173,11 @@ func (c *simClient) event(name, id, data string) {
 	case "hello":
 		c.hello(at, id, data)
 	case "lock":
+		was := c.locked
 		c.locked = strings.Contains(data, `"state":"locked"`)
+		if was && !c.locked && c.sim.world.openedBy(c.session) <= c.asOf && !c.sim.world.wasReset() {
+			c.fault("was opened by an unlock that is older than what its stream began with")
+		}
 	case "reset":
 		c.reset(at, id)
 	case "notice":
@@ -189,10 +204,21 @@ func (c *simClient) hello(at journal.Position, id, data string) {
 	w := c.sim.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if head, ok := journal.ParsePosition(h.Head); ok && !w.resets && h.Unread != nil {
-		if n := w.count(userOf(c.session), head.Offset); n != *h.Unread {
-			c.fault("hello counts %d unread as of %s, there were %d", *h.Unread, h.Head, n)
-		}
+	head, ok := journal.ParsePosition(h.Head)
+	if !ok || w.resets {
+		return
+	}
+	if head.Offset < at.Offset {
+		c.fault("hello counts as of %s what it passes over up to %s", h.Head, id)
+	}
+	if head.Offset < c.acked {
+		c.fault("hello is as of %s, its node had acknowledged %d", h.Head, c.acked)
+	}
+	if h.Unread == nil {
+		return
+	}
+	if n := w.count(userOf(c.session), head.Offset); n != *h.Unread {
+		c.fault("hello counts %d unread as of %s, there were %d", *h.Unread, h.Head, n)
 	}
 }
 

@@ -43,6 +43,7 @@ type simServer struct {
 	ctx     context.Context
 	kill    context.CancelFunc
 	wg      sync.WaitGroup
+	acked   atomic.Int64 // the last offset that it acknowledged
 }
 
 // run starts the server, as often as its database lets it not.
@@ -122,15 +123,26 @@ func (sim *simulation) append(d *dice, draft journal.Draft) bool {
 	for range 60 {
 		if s := sim.nodes[d.upTo(2)].now.Load(); s != nil {
 			ctx, cancel := context.WithTimeout(s.ctx, time.Second)
-			_, err := s.journal.Append(ctx, draft)
+			receipt, err := s.journal.Append(ctx, draft)
 			cancel()
 			if err == nil {
+				if !receipt.Replayed {
+					s.note(receipt.Offset)
+				}
 				return true
 			}
 		}
 		time.Sleep(d.in(5*time.Millisecond, 200*time.Millisecond))
 	}
 	return false
+}
+
+func (s *simServer) note(offset int64) {
+	for {
+		if old := s.acked.Load(); old >= offset || s.acked.CompareAndSwap(old, offset) {
+			return
+		}
+	}
 }
 
 // lockOf is a change of a session that the log tells of.

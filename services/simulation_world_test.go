@@ -60,14 +60,15 @@ type simWorld struct {
 	hidden  []map[int]time.Time // of each entry, until when a node does not see it
 	trimmed int64
 	once    map[string]journal.Receipt
-	locked  map[string]bool // by session
+	locked  map[string]bool  // by session
+	opened  map[string]int64 // by session, the last entry that did
 	down    bool
 	placed  map[string][]int64 // where each letter ever lay
 	resets  bool               // the log was trimmed or began anew
 }
 
 func newSimWorld(h hazards) *simWorld {
-	w := &simWorld{once: map[string]journal.Receipt{}, locked: map[string]bool{}, placed: map[string][]int64{}}
+	w := &simWorld{once: map[string]journal.Receipt{}, locked: map[string]bool{}, opened: map[string]int64{}, placed: map[string][]int64{}}
 	w.danger.Store(&h)
 	w.renew()
 	return w
@@ -102,9 +103,20 @@ func (w *simWorld) restore(to int64) {
 
 // note does to the rows what an entry tells.
 func (w *simWorld) note(e *journal.Entry) {
-	if e.Kind == kindLock {
-		w.locked[e.Audiences[0]] = string(e.Payload) == string(simLocked)
+	if e.Kind != kindLock {
+		return
 	}
+	w.locked[e.Audiences[0]] = string(e.Payload) == string(simLocked)
+	if !w.locked[e.Audiences[0]] {
+		w.opened[e.Audiences[0]] = e.Offset
+	}
+}
+
+// openedBy is the last entry that opened a session.
+func (w *simWorld) openedBy(session string) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.opened[lockAudience(session)]
 }
 
 func (w *simWorld) head() int64 {

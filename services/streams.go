@@ -272,7 +272,7 @@ func (s *Streams) settle(ctx context.Context, st *Stream, epoch string, pos int6
 			st.conn.KnowsUpTo(max(known, live.AsOf))
 			st.who.live, st.who.user = live, live.User
 		}
-		summary, err := s.summarise(ctx, &st.who.user)
+		summary, err := s.summarise(ctx, &st.who.user, max(pos, head.Offset))
 		if err == nil && summary.Head.Epoch != epoch {
 			err = errNewEpoch
 		}
@@ -288,9 +288,10 @@ func (s *Streams) settle(ctx context.Context, st *Stream, epoch string, pos int6
 
 var errNewEpoch = errors.New("the log started anew")
 
-func (s *Streams) summarise(ctx context.Context, user *models.User) (Summary, error) {
+// summarise gives what a hello says of a person, as of an offset or later: what the stream begins behind is counted.
+func (s *Streams) summarise(ctx context.Context, user *models.User, offset int64) (Summary, error) {
 	if now, fresh := s.journal.Fresh(); fresh {
-		if known, ok := s.summaries.get(user.ID, s.journal.Trimmed(), models.Instant(now)); ok {
+		if known, ok := s.summaries.get(user.ID, s.journal.Trimmed(), models.Instant(now)); ok && known.Head.Offset >= offset {
 			return known, nil
 		}
 	}

@@ -67,7 +67,7 @@ func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 			if _, known := n.summaries.get(ann.ID, n.journal.Trimmed(), models.InstantOf(time.Now())); known {
 				fromMemory++
 			}
-			if said := got(n.summarise(t.Context(), ann))(t); said.Unread != count || said.Head.Offset != n.hub.Offset() {
+			if said := got(n.summarise(t.Context(), ann, 0))(t); said.Unread != count || said.Head.Offset != n.hub.Offset() {
 				t.Fatalf("seed %d, step %d: a hello says %d as of %d, there are %d as of %d", seed, step, said.Unread, said.Head.Offset, count, n.hub.Offset())
 			}
 		}
