@@ -76,9 +76,13 @@ func (n *Notices) expire(tx *gorm.DB, due []int64) ([]journal.Draft, error) {
 
 // unreadOf counts for a single person; nil where the audience is more than one, or gone.
 func (n *Notices) unreadOf(tx *gorm.DB, audiences string) (*int64, error) {
-	id, err := strconv.ParseInt(strings.TrimPrefix(audiences, userPrefix), 10, 64)
-	if err != nil {
+	number, one := strings.CutPrefix(audiences, userPrefix)
+	if !one || strings.Contains(number, " ") {
 		return nil, nil //nolint:nilnil // no count is an answer here
+	}
+	id, err := strconv.ParseInt(number, 10, 64)
+	if err != nil {
+		return nil, err
 	}
 	var user models.User
 	if err := tx.Take(&user, id).Error; err != nil {
