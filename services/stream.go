@@ -93,6 +93,8 @@ func (st *Stream) replay(ctx context.Context) error {
 	if s.hub.Replay(st.conn, s.journal.Trimmed()) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	// In this order: a group that is joined up to upTo is among the grants. The other way round its
 	// entries would be passed over.
 	upTo := s.hub.Offset()

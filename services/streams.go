@@ -89,9 +89,15 @@ type identity struct {
 	key  int64
 }
 
+// openTimeout is how long the database may take over an opening, or over a step of a replay. A connection that died
+// without a word would otherwise keep a reader waiting who could be served by the next one.
+const openTimeout = 5 * time.Second
+
 // Open prepares a stream. An error is a refusal of the credential; what may pass is no error but a
 // pause, because 429 and 503 would end a browser's EventSource for good (HTML §9.2.3).
 func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
 	if s.isDraining() {
 		return Opening{First: pauseFrame(drainWait())}, nil
 	}
