@@ -22,12 +22,13 @@ var (
 		"models", "config", "migrations", "client", "web", "internal/testpg",
 	}
 	allowed = map[string]string{
-		"":             "cli",
-		"cli":          "handlers middleware services services/hub services/announce services/journal models config migrations client",
-		"handlers":     "middleware services services/hub services/announce services/journal models web",
-		"middleware":   "services services/hub services/announce services/journal models",
-		"services":     "services/hub services/announce services/journal models",
-		"services/hub": "services/journal",
+		"":                  "cli",
+		"cli":               "handlers middleware services services/hub services/announce services/journal models config migrations client",
+		"handlers":          "middleware services services/hub services/announce services/journal models web",
+		"middleware":        "services services/hub services/announce services/journal models",
+		"services":          "services/hub services/announce services/journal models",
+		"services/hub":      "services/journal",
+		"services/announce": "services/journal",
 	}
 	// Who may know which library.
 	libraries = map[string]string{
