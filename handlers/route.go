@@ -17,8 +17,9 @@ import (
 var refusals = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
 	http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 
-// writeRefusals are those of an operation that takes a body.
-var writeRefusals = append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+// writeRefusals are those of an operation that takes a body. Clipped, because huma appends to it, and one operation's
+// would end up in another's.
+var writeRefusals = slices.Clip(append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 
 // route registers one operation behind its rule. The first status is that of success, 200 where none
 // is given; the rest are described as further answers.
