@@ -114,7 +114,6 @@ func TestNarrowedAndUnnamed(t *testing.T) {
 		done := n.publish(t, system, Target{Users: []string{"ann"}}, titled("x"))
 		yes := true
 		got(n.notices.MarkOne(t.Context(), ann, done.ID, &yes, nil))(t)
-		got(n.sessions.Lock(t.Context(), l, l.ID))(t)
 		all.notice(t, "x")
 		if e := all.next(t, "notice_state"); e.data != fmt.Sprintf(`{"ids":[%d],"state":"read","unread":0}`, done.ID) {
 			t.Errorf("%+v", e)
@@ -123,6 +122,7 @@ func TestNarrowedAndUnnamed(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		states.next(t, "notice_state")
+		got(n.sessions.Lock(t.Context(), l, l.ID))(t) // not before: it takes back what nobody has taken yet
 		for _, s := range []*sink{all, notices, states, locks} {
 			s.lock(t, "locked manual")
 			s.quiet(t)
