@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,11 +51,10 @@ func New(t testing.TB, nodes ...string) *Nginx {
 
 // install copies what an administrator would to /etc/nginx.
 func (n *Nginx) install() error {
-	_, here, _, ok := runtime.Caller(0)
-	if !ok {
-		return errors.New("nginx.conf: the sources cannot be found")
+	root, err := repository()
+	if err != nil {
+		return err
 	}
-	root := filepath.Join(filepath.Dir(here), "..", "..")
 	conf, err := os.ReadFile(filepath.Join(root, "nginx.conf"))
 	if err != nil {
 		return err
@@ -64,6 +62,22 @@ func (n *Nginx) install() error {
 	return errors.Join(
 		os.CopyFS(filepath.Join(n.dir, "deploy/nginx"), os.DirFS(filepath.Join(root, "deploy/nginx"))),
 		os.WriteFile(filepath.Join(n.dir, "nginx.conf"), conf, 0o600))
+}
+
+// repository is the nearest folder upwards that holds nginx.conf. What the compiler knows of the sources' place is
+// no help: with -trimpath it is no path at all.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "nginx.conf")); missing == nil {
+			return dir, nil
+		}
+		if filepath.Dir(dir) == dir {
+			return "", errors.New("nginx.conf: not in this folder, nor in one above")
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "", err
 }
 
 // writeSite writes the files that differ from place to place.
