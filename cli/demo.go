@@ -98,7 +98,7 @@ func demoNotices(ctx context.Context, users *services.Users, groups *services.Gr
 			return err
 		}
 		as := &services.Principal{Live: &services.Live{User: *sender}}
-		if _, err := notices.Publish(ctx, as, sample.to, sample.content, services.Repeatable{}); err != nil {
+		if _, err := notices.Publish(ctx, as, services.Outgoing{To: sample.to, Content: sample.content}); err != nil {
 			return err
 		}
 	}

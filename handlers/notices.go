@@ -52,7 +52,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*created[servic
 	if err != nil {
 		return nil, err
 	}
-	published, err := s.Notices.Publish(ctx, middleware.PrincipalOf(ctx), out.To, out.Content, out.Once)
+	published, err := s.Notices.Publish(ctx, middleware.PrincipalOf(ctx), out)
 	if err != nil {
 		return nil, err
 	}

@@ -219,7 +219,7 @@ func (n *node) system(t *testing.T) *Principal {
 
 func (n *node) publish(t *testing.T, p *Principal, to Target, c models.NoticeContent) Published {
 	t.Helper()
-	return got(n.notices.Publish(t.Context(), p, to, c, Repeatable{}))(t)
+	return got(n.notices.Publish(t.Context(), p, Outgoing{to, c, Repeatable{}}))(t)
 }
 
 // idle lets a session's last activity lie further back.

@@ -189,7 +189,7 @@ func TestListIsOfOneMoment(t *testing.T) {
 		atOnce(2, func(i int) {
 			if i == 0 {
 				for k := range entries {
-					if _, err := n.notices.Publish(t.Context(), system, Target{Users: []string{"ann"}}, titled("%d", k), Repeatable{}); err != nil {
+					if _, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Users: []string{"ann"}}, titled("%d", k), Repeatable{}}); err != nil {
 						t.Error(err)
 					}
 				}

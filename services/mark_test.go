@@ -120,7 +120,7 @@ func TestUnreadIsTrueAtItsPlace(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		system, ann := n.system(t), n.person(t, "ann")
 		publish := func(i int) int64 {
-			done, err := n.notices.Publish(t.Context(), system, Target{Users: []string{"ann"}}, titled("%d", i), Repeatable{})
+			done, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Users: []string{"ann"}}, titled("%d", i), Repeatable{}})
 			if err != nil {
 				t.Error(err)
 			}

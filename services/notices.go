@@ -48,8 +48,8 @@ type Outgoing struct {
 
 // Publish puts a notice into the inboxes and onto the streams of those it is for, and returns when it
 // is durable. A plain user may write to a few users; groups and everyone are for keys and admins.
-func (n *Notices) Publish(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (Published, error) {
-	draft, done, err := n.draft(ctx, p, Outgoing{to, c, once})
+func (n *Notices) Publish(ctx context.Context, p *Principal, o Outgoing) (Published, error) {
+	draft, done, err := n.draft(ctx, p, o)
 	switch {
 	case err != nil:
 		return Published{}, err

@@ -284,7 +284,7 @@ func TestDatabaseAway(t *testing.T) {
 	doomed.hello(t)
 	doomed.lock(t, "expiring idle")
 	must(t, cluster.Stop())
-	_, err := n.notices.Publish(t.Context(), system, Target{Everyone: true}, titled("lost"), Repeatable{})
+	_, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Everyone: true}, titled("lost"), Repeatable{}})
 	refused(t, "publish", err, models.CodeUnavailable)
 	n.stream(t, StreamRequest{Cookie: cookie}).pause(t)
 	standing.next(t, "ping")

@@ -71,7 +71,7 @@ func overtake(t *testing.T, line *row) {
 	door := w.nodes[0].door
 	door.Stop()
 	away := headOf(t, w.admin)
-	const trimmedWithin = 2 * time.Minute // nodes look once a minute
+	const trimmedWithin = 2 * time.Minute // nodes look ten times in the retention, once a minute at the least
 	if !within(trimmedWithin, func() bool {
 		time.Sleep(100 * time.Millisecond)
 		var trimmed int64

@@ -27,7 +27,7 @@ func New(offset int64, remembered int) *Hub {
 	return &Hub{offset: offset, recent: newRecent(offset, remembered), conns: map[*Conn]struct{}{}, by: map[string]map[*Conn]struct{}{}}
 }
 
-// Add makes the connection known. It gets signals at once, entries after Settle and GoLive.
+// Add makes the connection known. It gets signals at once, entries after Settle and Replay.
 func (h *Hub) Add(c *Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -130,13 +130,6 @@ func (h *Hub) Await(ctx context.Context, offset int64) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// Reaches reports whether memory holds everything after the position.
-func (h *Hub) Reaches(pos int64) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.recent.after <= pos
 }
 
 // Replay queues what memory has after the connection's position, at most a step of it, and ends the replay

@@ -8,9 +8,10 @@ import (
 	"belfry/services/journal"
 )
 
-// RecentEntries and recentBytes bound what is kept for those who come back.
+// RecentEntries and recentBytes bound what is kept for those who come back. It is as much as a node begins with: more
+// would stay empty after a start, less would be read for nothing.
 const (
-	RecentEntries = 20_000
+	RecentEntries = journal.LookBack
 	recentBytes   = 32 << 20
 )
 

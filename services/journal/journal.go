@@ -168,7 +168,7 @@ func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, e
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // no cause to doubt what is in memory, as after a commit: most are refusals by fn
 	}
 	j.published(epoch, committed(drafts, receipts))
 	return receipts, nil

@@ -18,9 +18,9 @@ const (
 	freshLimit = 3 * pollFloor
 	// readTimeout bounds a look at the log: a connection that died without a word must not end the tail.
 	readTimeout = 3 * time.Second
-	// lookBack is how many entries before the head a node begins with, so that those who come to it from
+	// LookBack is how many entries before the head a node begins with, so that those who come to it from
 	// another node find in memory what they missed.
-	lookBack = 20_000
+	LookBack = 20_000
 	// readApart is the rest after a look at the log: at a high rate each look would find few entries.
 	readApart = 2 * time.Millisecond
 	// fetchLimit is how many entries one read of the database takes.
@@ -51,7 +51,7 @@ type sight struct {
 }
 
 func (t *tail) start(h Head) {
-	t.epoch, t.cursor = h.Epoch, max(h.Trimmed, h.Offset-lookBack)
+	t.epoch, t.cursor = h.Epoch, max(h.Trimmed, h.Offset-LookBack)
 	t.trimmed.Store(h.Trimmed)
 }
 
