@@ -97,7 +97,7 @@ func (n *Nginx) writeSite(plain, secure string, nodes []string) error {
 	return errors.Join(err,
 		n.site("main.conf", user+"pid "+n.dir+"/nginx.pid;\nerror_log stderr crit;\n"),
 		n.site("events.conf", "worker_connections 16384;\n"),
-		n.site("http.conf", temp.String()+"access_log off;\nupstream belfry {\nzone belfry 64k;\nleast_conn;\n"+servers.String()+"keepalive 64;\n}\n"),
+		n.site("http.conf", temp.String()+"access_log "+n.dir+"/access.log belfry;\nupstream belfry {\nzone belfry 64k;\nleast_conn;\n"+servers.String()+"keepalive 64;\n}\n"),
 		n.site("plain.conf", "listen "+plain+";\n"),
 		n.site("tls.conf", fmt.Sprintf("listen %s ssl http2;\nssl_certificate %s;\nssl_certificate_key %s;\n", secure, certificate, key)))
 }
