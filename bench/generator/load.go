@@ -1,0 +1,126 @@
+package generator
+
+import "time"
+
+// rollCall is the audience of messages that only ask whether a stream is there.
+const rollCall = 9_999_999
+
+// Load is what is published. It is worked at while Run runs.
+type Load struct {
+	// Request appends one whole request that publishes these messages.
+	Request func(b []byte, messages []Message) []byte
+	// To are the audiences, each in turn.
+	To []int
+	// Connections publish at most, each one request after the other.
+	Connections int
+	// UnderWay is how many messages may be on their way to some stream; 0 = any number.
+	UnderWay int
+	// Rate is how many requests are sent a second, evenly; 0 = as many as go.
+	Rate float64
+	// Batch is how many messages a request has; 0 = one.
+	Batch int
+	// Count is how many requests there are in all; 0 = until Stop.
+	Count int
+	// Taken says of a line of the answer to a batch whether its message was taken. Without Batch the status tells.
+	Taken func(line []byte) bool
+
+	begun   time.Time
+	sent    int // requests
+	turn    int // of To
+	calling bool
+}
+
+// Message is one message to an audience.
+type Message struct {
+	To   int
+	Mark Mark
+}
+
+// Start begins to publish.
+func (l *Loop) Start(load *Load) error {
+	load.begun = time.Now()
+	l.load = load
+	for len(l.all) < load.Connections {
+		p := &publisher{loop: l}
+		p.onBody = p.body
+		if err := p.connect(); err != nil {
+			return err
+		}
+		l.all = append(l.all, p)
+		l.idle = append(l.idle, p)
+	}
+	return nil
+}
+
+// Stop publishes no more. What is under way is still waited for by Settled.
+func (l *Loop) Stop() { l.load = nil }
+
+// Published says that as many requests were answered as the load has.
+func (l *Loop) Published() bool {
+	return l.load == nil || (l.load.Count > 0 && l.load.sent == l.load.Count && l.busy == 0)
+}
+
+// publish sends what is due, and says how long it is until something is.
+func (l *Loop) publish() (wait time.Duration) {
+	load := l.load
+	if load == nil {
+		return longest
+	}
+	for len(l.idle) > 0 && l.busy < load.Connections {
+		if load.Count > 0 && load.sent >= load.Count {
+			return longest
+		}
+		if load.UnderWay > 0 && l.ledger.underWay >= load.UnderWay {
+			return longest
+		}
+		if load.Rate > 0 {
+			due := load.begun.Add(time.Duration(float64(load.sent) / load.Rate * float64(time.Second)))
+			if wait := time.Until(due); wait > 0 {
+				return wait
+			}
+		}
+		p := l.idle[len(l.idle)-1]
+		l.idle = l.idle[:len(l.idle)-1]
+		l.busy++
+		p.send(load)
+	}
+	return longest
+}
+
+// RollCall sends a message to each audience of the load, again and again, until every stream has got one: of a server
+// that does not say when a stream is live, only that tells.
+func (l *Loop) RollCall(load Load, limit time.Duration) error {
+	load.UnderWay, load.Rate, load.Batch, load.Count, load.calling = 0, 0, 0, len(load.To), true
+	deadline := time.Now().Add(limit)
+	for patience := time.Second; ; patience *= 2 {
+		round := load
+		if err := l.Start(&round); err != nil {
+			return err
+		}
+		if err := l.Run("a roll call", time.Until(deadline), l.Published); err != nil {
+			return err
+		}
+		l.Stop()
+		err := l.Run("all streams to answer a roll call", min(patience, time.Until(deadline)), l.allCalled)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (l *Loop) allCalled() bool { return l.called == len(l.streams) }
+
+// next makes the messages of the next request.
+func (load *Load) next(l *Loop, messages []Message) []Message {
+	now := time.Now().UnixNano()
+	for range max(load.Batch, 1) {
+		m := Message{To: load.To[load.turn%len(load.To)], Mark: Mark{Audience: rollCall, Sent: now}}
+		load.turn++
+		if !load.calling {
+			m.Mark.Audience, m.Mark.Number = m.To, l.ledger.send(m.To)
+		}
+		messages = append(messages, m)
+	}
+	load.sent++
+	return messages
+}

@@ -1,0 +1,131 @@
+package generator
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+)
+
+// publisher is one connection that publishes, one request after the other.
+type publisher struct {
+	loop     *Loop
+	fd       int
+	up       bool // the connection stands
+	load     *Load
+	messages []Message // of the request that is not answered yet
+	request  []byte    // room for a whole one
+	unsent   []byte    // what is left of it
+	response response
+	answer   []byte
+	onBody   func([]byte)
+}
+
+func (p *publisher) connect() (err error) {
+	p.fd, err = p.loop.connect(p)
+	return err
+}
+
+// send puts the next request together and sends as much of it as goes.
+func (p *publisher) send(load *Load) {
+	p.load = load
+	p.messages = load.next(p.loop, p.messages[:0])
+	p.request = load.Request(p.request[:0], p.messages)
+	p.unsent = p.request
+	p.response.again()
+	p.answer = p.answer[:0]
+	if !p.up {
+		return // goes on when the connection stands
+	}
+	if err := p.write(); err != nil {
+		p.loop.drop(p.fd, err)
+	}
+}
+
+func (p *publisher) write() error {
+	n, err := write(p.fd, p.unsent)
+	if err != nil && !again(err) {
+		return err
+	}
+	whole := n == len(p.unsent)
+	if p.unsent = p.unsent[n:]; !whole {
+		return p.loop.poller.watch(p.fd, true)
+	}
+	return nil
+}
+
+func (p *publisher) ready(readable, writable bool) error {
+	if writable {
+		p.up = true
+		if err := p.loop.poller.watch(p.fd, false); err != nil {
+			return err
+		}
+		if err := p.write(); err != nil {
+			return err
+		}
+	}
+	if !readable {
+		return nil
+	}
+	n, err := read(p.fd, p.loop.buffer)
+	switch {
+	case err != nil && again(err):
+		return nil
+	case err != nil:
+		return err
+	case n == 0:
+		return io.EOF
+	}
+	done, err := p.response.take(p.loop.buffer[:n], p.onBody)
+	if done {
+		p.answered(time.Now().UnixNano())
+	}
+	return err
+}
+
+// body keeps an answer where somebody will read it.
+func (p *publisher) body(piece []byte) { p.answer = append(p.answer, piece...) }
+
+func (p *publisher) answered(now int64) {
+	taken := p.response.status/100 == 2
+	lines := p.answer
+	for _, m := range p.messages {
+		ok := taken
+		if p.load.Batch > 0 {
+			var line []byte
+			line, lines, _ = bytes.Cut(lines, []byte("\n"))
+			ok = taken && p.load.Taken(line)
+		}
+		if !ok {
+			p.loop.fault(fmt.Errorf("a message was refused with %d: %s", p.response.status, p.answer[:min(len(p.answer), 300)]))
+		}
+		if !p.load.calling {
+			p.loop.ledger.ack(m.Mark, ok, now)
+		}
+	}
+	p.rest()
+}
+
+// rest waits for the next request.
+func (p *publisher) rest() {
+	p.messages = p.messages[:0]
+	p.loop.busy--
+	p.loop.idle = append(p.loop.idle, p)
+}
+
+// closed ends a connection. Whether what was under way was taken is not known: it counts as refused.
+func (p *publisher) closed(err error) {
+	p.up = false
+	p.loop.fault(fmt.Errorf("a publisher broke off: %w", err))
+	if len(p.messages) > 0 {
+		for _, m := range p.messages {
+			if !p.load.calling {
+				p.loop.ledger.ack(m.Mark, false, 0)
+			}
+		}
+		p.rest()
+	}
+	if err := p.connect(); err != nil {
+		p.loop.fault(err)
+	}
+}
