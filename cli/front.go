@@ -121,9 +121,7 @@ func (f *front) open(public, internal http.Handler, onShutdown func()) {
 }
 
 // stop takes no more connections and lets requests under way end.
-func (f *front) stop(ctx context.Context) {
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
+func (f *front) stop(closing context.Context) {
 	if err := f.server.Shutdown(closing); err != nil {
 		f.log.Warn("requests under way were cut off", "error", err)
 		_ = f.server.Close()

@@ -193,7 +193,10 @@ func (n *node) leave(ctx context.Context, f *front) {
 	defer cancel()
 	n.streams.Drain(draining)
 	<-noticed
-	f.stop(ctx)
+	closing, cancelClosing := context.WithTimeout(ctx, closeTimeout)
+	defer cancelClosing()
+	f.stop(closing)
+	n.streams.AwaitClosed(closing) // the server does not know of connections that it has let go of
 }
 
 // close stops what runs beside the requests; the log first finishes what it accepted.

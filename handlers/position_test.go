@@ -10,7 +10,7 @@ import (
 
 // TestResume: from a position on comes everything that is newer, once, in order.
 func TestResume(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		start := c.get("/api/v1/notices").want(200).text("cursor")
@@ -60,7 +60,7 @@ func TestResume(t *testing.T) {
 
 // TestReset: what cannot be a position is said to be none, never passed over in silence.
 func TestReset(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		for range 3 {
@@ -97,7 +97,7 @@ func TestReset(t *testing.T) {
 
 // TestTrimmed: what is no longer kept cannot be replayed.
 func TestTrimmed(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		start := c.get("/api/v1/notices").want(200).text("cursor")
@@ -124,7 +124,7 @@ func TestTrimmed(t *testing.T) {
 
 // TestNewEpoch: after a restored backup standing streams are sent away, and come back to a reset.
 func TestNewEpoch(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		st := c.stream("/sse/stream")
@@ -143,7 +143,7 @@ func TestNewEpoch(t *testing.T) {
 
 // TestReplayIsForNow: a replay is by what one may read now, whoever's position it is.
 func TestReplayIsForNow(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		keeper := s.bearer(s.addKey(models.ScopeUsersWrite, models.ScopeNoticesWrite))
 		c := s.login("anna")

@@ -49,6 +49,7 @@ type settings struct {
 	secure    bool
 	proxies   []netip.Prefix
 	origins   middleware.Origins
+	http2     bool // over TLS, as browsers speak to a server that nothing stands before
 }
 
 func defaults() settings {
@@ -103,6 +104,21 @@ func onEach(t *testing.T, change func(*settings), test func(*site)) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		test(newSite(t, testpg.Database(t), change))
+	})
+}
+
+// onEachWay is onEach for streams, and once more over HTTP/2, where a stream has no connection of its own.
+func onEachWay(t *testing.T, change func(*settings), test func(*site)) {
+	t.Helper()
+	onEach(t, change, test)
+	t.Run("http2", func(t *testing.T) {
+		t.Parallel()
+		test(newSite(t, sqliteAddress(t), func(s *settings) {
+			if change != nil {
+				change(s)
+			}
+			s.http2 = true
+		}))
 	})
 }
 
@@ -176,12 +192,20 @@ func (s *site) serve() {
 		s.Fatal(err)
 	}
 	s.engine = router.(*gin.Engine)
-	listener := httptest.NewServer(router)
-	transport := &http.Transport{MaxIdleConnsPerHost: 16}
+	listener, transport := httptest.NewUnstartedServer(router), &http.Transport{MaxIdleConnsPerHost: 16}
+	if listener.EnableHTTP2 = s.settings.http2; listener.EnableHTTP2 {
+		listener.StartTLS()
+		transport = listener.Client().Transport.(*http.Transport)
+	} else {
+		listener.Start()
+	}
 	s.url = listener.URL
 	s.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	s.Cleanup(func() {
 		s.server.Streams.CloseAll()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		s.server.Streams.AwaitClosed(ctx)
 		transport.CloseIdleConnections()
 		listener.CloseClientConnections()
 		listener.Close()

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -59,6 +60,10 @@ func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
 			c.Status(http.StatusNoContent)
 			return
 		}
+		if opening.Stream != nil && takesOver(c) {
+			s.attach(c, &opening)
+			return
+		}
 		write := beginStream(c)
 		if opening.Stream == nil {
 			_ = write(opening.First) // the answer ends here, whether it arrives or not
@@ -67,6 +72,43 @@ func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
 		// However it ends, the reader comes back with its position.
 		_ = opening.Stream.Serve(c.Request.Context(), opening.First, write)
 	}
+}
+
+// takesOver says whether the connection can be had for the stream alone: plain HTTP/1.1, as behind nginx. HTTP/2 shares
+// one among many requests, TLS cannot be written to without waiting, HTTP/1.0 knows no chunks.
+func takesOver(c *gin.Context) bool {
+	r := c.Request
+	return hub.Sockets && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.TLS == nil
+}
+
+// attach gives the connection to the stream, and with it the server's buffers back: what an idle stream costs then is
+// little more than its socket.
+func (s *Server) attach(c *gin.Context, opening *services.Opening) {
+	header := c.Writer.Header()
+	streamHeader(header)
+	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	header.Set("Transfer-Encoding", "chunked")
+	header.Set("Connection", "close") // it ends with the stream
+	head := bytes.NewBuffer(append(make([]byte, 0, 1<<10), "HTTP/1.1 200 OK\r\n"...))
+	_ = header.Write(head) // a buffer takes all
+	head.WriteString("\r\n")
+	c.Status(http.StatusOK) // for the log
+	conn, _, err := c.Writer.Hijack()
+	if err != nil {
+		opening.Stream.Discard()
+		s.Log.Error("a connection cannot be taken over", "error", err)
+		return
+	}
+	if err := opening.Stream.Attach(conn, head.Bytes(), opening.First); err != nil {
+		_ = conn.Close()
+		s.Log.Error("a connection cannot be written to", "error", err)
+	}
+}
+
+func streamHeader(h http.Header) {
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would hold events back to fill its buffers
 }
 
 func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.StreamRequest, error) {
@@ -112,9 +154,7 @@ func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.Stream
 // beginStream sends the head of an event stream and gives the way to write to it. Each write is on
 // the wire when it returns.
 func beginStream(c *gin.Context) func([]byte) error {
-	c.Header("Content-Type", "text/event-stream")
-	c.Header("Cache-Control", "no-store")
-	c.Header("X-Accel-Buffering", "no") // nginx would hold events back to fill its buffers
+	streamHeader(c.Writer.Header())
 	c.Status(http.StatusOK)
 	c.Writer.WriteHeaderNow()
 	control := http.NewResponseController(c.Writer)

@@ -10,7 +10,7 @@ import (
 
 // TestWithheld: a locked stream carries no notice, and at unlock all of them, in order.
 func TestWithheld(t *testing.T) {
-	onEach(t, func(set *settings) { set.streams.Heartbeat = 100 * time.Millisecond }, func(s *site) {
+	onEachWay(t, func(set *settings) { set.streams.Heartbeat = 100 * time.Millisecond }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		st := c.stream("/sse/stream")
@@ -51,7 +51,7 @@ func TestWithheld(t *testing.T) {
 
 // TestEnded: the end is told once, on every stream, and who knows it need not come back.
 func TestEnded(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c, other := s.login("anna"), s.login("anna")
 		streams := []*stream{c.stream("/sse/stream"), c.stream("/sse/lock"), s.bearer(mint(c, "/api/v1/stream-tickets")).stream("/sse/notice")}
@@ -96,7 +96,7 @@ func TestEnded(t *testing.T) {
 
 // TestRemoteLock: every stream of the session hears of a lock from elsewhere, and no other.
 func TestRemoteLock(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.addUser("root", models.RoleAdmin)
 		here, there := s.login("anna"), s.login("anna")
@@ -120,7 +120,7 @@ func TestRemoteLock(t *testing.T) {
 // TestExpiring: the warning comes on time, goes when there was activity, and the lock follows when
 // there was none, though streams are open.
 func TestExpiring(t *testing.T) {
-	onEach(t, func(set *settings) {
+	onEachWay(t, func(set *settings) {
 		set.limits = models.SessionLimits{Idle: 5 * time.Second, Max: time.Hour, Warning: time.Minute}
 	}, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -157,7 +157,7 @@ func TestExpiring(t *testing.T) {
 
 // TestMaxAge: the longest time is warned of and ends the session, activity or not.
 func TestMaxAge(t *testing.T) {
-	onEach(t, func(set *settings) {
+	onEachWay(t, func(set *settings) {
 		set.limits = models.SessionLimits{Idle: 10 * time.Minute, Max: time.Hour, Warning: 2 * time.Second}
 	}, func(s *site) {
 		s.addUser("anna", models.RoleUser)

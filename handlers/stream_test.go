@@ -14,7 +14,7 @@ func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 // TestStreamHead looks at the first bytes of a stream and at its headers.
 func TestStreamHead(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.notify("anna")
 		c := s.login("anna")
@@ -51,7 +51,7 @@ func TestStreamHead(t *testing.T) {
 
 // TestStreamEvents follows one notice from its publishing to its reading.
 func TestStreamEvents(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.addUser("bob", models.RoleUser)
 		anna, bob := s.login("anna"), s.login("bob")
@@ -104,7 +104,7 @@ func TestStreamEvents(t *testing.T) {
 
 // TestNarrowing: paths and ?event= leave out what was not asked for, and nothing of what always comes.
 func TestNarrowing(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		for path, want := range map[string]string{
@@ -138,7 +138,7 @@ func TestNarrowing(t *testing.T) {
 
 // TestUnnamed: notices come without a name, all else as ever.
 func TestUnnamed(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		st := c.stream("/sse/notice?unnamed=1")
@@ -163,7 +163,7 @@ func TestUnnamed(t *testing.T) {
 
 // TestPing comes after the heartbeat's time of silence.
 func TestPing(t *testing.T) {
-	onEach(t, func(set *settings) { set.streams.Heartbeat = 100 * time.Millisecond }, func(s *site) {
+	onEachWay(t, func(set *settings) { set.streams.Heartbeat = 100 * time.Millisecond }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		st := c.stream("/sse/stream")
@@ -196,7 +196,7 @@ func (st *stream) pause() {
 
 // TestPerUser: over the limit a stream is answered with 200 and a pause, and nothing else.
 func TestPerUser(t *testing.T) {
-	onEach(t, func(set *settings) { set.streams.PerUser = 2 }, func(s *site) {
+	onEachWay(t, func(set *settings) { set.streams.PerUser = 2 }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.addUser("bob", models.RoleUser)
 		c := s.login("anna")
@@ -223,7 +223,7 @@ func TestPerUser(t *testing.T) {
 // TestRotation sends a stream away when it is old, and drain sends all away. Only a balancer is told by a refusal,
 // and only then.
 func TestRotation(t *testing.T) {
-	onEach(t, func(set *settings) {
+	onEachWay(t, func(set *settings) {
 		set.streams.MaxAge = 200 * time.Millisecond
 		set.streams.Heartbeat = 100 * time.Millisecond
 	}, func(s *site) {

@@ -20,7 +20,7 @@ func mint(c *client, path string) string {
 
 // TestTicket opens streams with a ticket, as often as wanted, and nothing else.
 func TestTicket(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		token := mint(c, "/api/v1/stream-tickets")
@@ -52,7 +52,7 @@ func TestTicket(t *testing.T) {
 
 // TestTicketBound: a ticket lives and dies with its session.
 func TestTicketBound(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		c.post("/api/v1/session/lock", nil).want(200)
@@ -73,7 +73,7 @@ func TestTicketBound(t *testing.T) {
 
 // TestTicketOfKey is minted for somebody by another system, and has no session.
 func TestTicketOfKey(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		key, other := s.addKey(models.ScopeTicketsWrite), s.addKey(models.ScopeTicketsWrite)
 		keyID := s.number("SELECT min(id) FROM api_keys")
@@ -109,7 +109,7 @@ func TestTicketOfKey(t *testing.T) {
 
 // TestTicketOpens: the time limits opening, not the open stream.
 func TestTicketOpens(t *testing.T) {
-	onEach(t, func(set *settings) { set.ticketTTL = time.Second }, func(s *site) {
+	onEachWay(t, func(set *settings) { set.ticketTTL = time.Second }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		minted := time.Now()

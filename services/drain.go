@@ -54,3 +54,24 @@ func (s *Streams) CloseAll() {
 	}
 	s.watches.stop()
 }
+
+// AwaitClosed returns when the streams that CloseAll has ended are written to their ends; those that are not when ctx
+// ends are cut off.
+func (s *Streams) AwaitClosed(ctx context.Context) {
+	s.mu.Lock()
+	if s.sockets == 0 {
+		s.mu.Unlock()
+		return
+	}
+	if s.none == nil {
+		s.none = make(chan struct{})
+	}
+	none := s.none
+	s.mu.Unlock()
+	select {
+	case <-none:
+	case <-ctx.Done():
+		s.hub.CutSockets()
+		<-none
+	}
+}

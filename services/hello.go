@@ -30,13 +30,13 @@ type ResetEvent struct {
 // retryHello is what a browser waits by itself after a cut.
 const retryHello = 2 * time.Second
 
-func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool, sum *Summary) ([]byte, error) {
+func (s *Streams) firstFrames(who *identity, from start, sum *Summary) ([]byte, error) {
 	epoch := sum.Head.Epoch
-	at := journal.Position{Epoch: epoch, Offset: pos}.String()
+	at := journal.Position{Epoch: epoch, Offset: from.pos}.String()
 	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
-		Resumed: asked && refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
+		Resumed: from.asked && from.refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
 	var lock []byte
-	if l := st.who.live; l != nil {
+	if l := who.live; l != nil {
 		view := s.sessions.View(l, true)
 		hello.Session = &view
 		if l.Verdict.State != models.SessionActive {
@@ -49,10 +49,10 @@ func (s *Streams) firstFrames(st *Stream, pos int64, refused string, asked bool,
 		return nil, err
 	}
 	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
-	if refused == "" {
+	if from.refused == "" {
 		return first, nil
 	}
-	return append(first, resetFrame(refused, at)...), nil
+	return append(first, resetFrame(from.refused, at)...), nil
 }
 
 func resetFrame(reason, head string) []byte {

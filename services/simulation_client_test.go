@@ -88,7 +88,7 @@ func (c *simClient) connect(ctx context.Context, s *simServer) {
 		return
 	}
 	c.buffer, c.acked, c.asOf, c.greeted, c.refused, c.locked = nil, acked, 0, false, false, false
-	if live := opening.Stream.who.live; live != nil {
+	if live := who.live; live != nil {
 		c.asOf = live.AsOf
 	}
 	c.sim.tell("client %s opens on node %d at %q", c.session, s.node.id, c.last)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"time"
 
 	"belfry/models"
@@ -18,65 +19,92 @@ const replayEntries = 500
 type Stream struct {
 	streams *Streams
 	conn    *hub.Conn
-	who     *identity
+	user    int64
+	session string // empty for a ticket that a key minted
+}
+
+// Attach gives the stream a connection that the HTTP server has let go of, to write head and first to, as chunks, and then
+// what comes, until the client is gone or the server ends the stream. The connection is the stream's from then on.
+func (st *Stream) Attach(conn net.Conn, head, first []byte) error {
+	s := st.streams
+	s.mu.Lock()
+	s.sockets++
+	s.mu.Unlock()
+	// What memory has goes out together with the head. Whatever else comes after it.
+	s.hub.Replay(st.conn, s.journal.Trimmed())
+	if err := st.conn.Attach(conn, head, first, st); err != nil {
+		st.Closed()
+		return err
+	}
+	if s.isDraining() {
+		st.conn.End(Away()) // it was opened while the others were sent away
+	}
+	return nil
+}
+
+// Discard ends a stream that nobody serves.
+func (st *Stream) Discard() { st.close() }
+
+// Feed takes a step of the replay, or sends the client away.
+func (st *Stream) Feed() {
+	if err := st.replay(context.Background()); err != nil { // the step has its own deadline, and a closed connection makes it nothing
+		st.conn.End(st.broken(err))
+	}
+}
+
+// Closed is told when the connection is no more.
+func (st *Stream) Closed() {
+	st.close()
+	s := st.streams
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sockets--; s.sockets == 0 && s.none != nil {
+		close(s.none)
+		s.none = nil
+	}
 }
 
 // Serve writes first, then what comes, until the client is gone, the server ends the stream, or a
 // write fails. write has to give up on its own when the client does not read.
 func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) error) error {
 	defer st.close()
-	s := st.streams
-	if s.isDraining() {
+	if st.streams.isDraining() {
 		return write(Away()) // it was opened while the others were sent away
 	}
 	if err := write(first); err != nil {
 		return err
 	}
-	began, last := time.Now(), time.Now()
-	age := s.settings.MaxAge
-	if age > 0 {
-		age = jitter(age*9/10, age*11/10)
-	}
 	for {
-		wait := time.Until(last.Add(s.settings.Heartbeat))
-		if age > 0 {
-			wait = min(wait, time.Until(began.Add(age)))
-		}
-		frames, replay, over := st.conn.Next(ctx, max(0, wait))
-		if len(frames) > 0 {
-			if err := write(bytes.Join(frames, nil)); err != nil {
+		texts, replay, over := st.conn.Next(ctx)
+		if len(texts) > 0 {
+			if err := write(bytes.Join(texts, nil)); err != nil {
 				return err
 			}
-			last = time.Now()
 		}
 		switch {
 		case over:
 			return ctx.Err()
 		case replay:
 			if err := st.replay(ctx); err != nil {
-				s.log.Warn("a replay broke off; the stream is sent away for a while", "error", err)
-				return write(pauseFrame(jitter(time.Second, 5*time.Second)))
+				return write(st.broken(err))
 			}
-		case time.Since(last) >= s.settings.Heartbeat:
-			if err := write(pingFrame(time.Now())); err != nil {
-				return err
-			}
-			last = time.Now()
-		}
-		if age > 0 && time.Since(began) >= age {
-			return write(pauseFrame(jitter(time.Second, 3*time.Second)))
 		}
 	}
 }
 
+func (st *Stream) broken(err error) []byte {
+	st.streams.log.Warn("a replay broke off; the stream is sent away for a while", "error", err)
+	return pauseFrame(jitter(time.Second, 5*time.Second))
+}
+
 func (st *Stream) close() {
 	st.streams.hub.Remove(st.conn)
-	st.streams.dismiss(st.who.user.ID)
-	if st.who.live != nil {
-		st.streams.watches.remove(st.who.live.ID)
+	st.streams.dismiss(st.user)
+	if st.session != "" {
+		st.streams.watches.remove(st.session)
 	}
 	if st.conn.Cause() == hub.CauseOverflow {
-		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.who.user.ID)
+		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.user)
 	}
 }
 
@@ -134,10 +162,13 @@ func (s *Streams) frame(e *journal.Entry) *hub.Frame {
 	id := s.journal.Position(e.Offset).String()
 	switch e.Kind {
 	case kindNotice:
-		named := hub.Event{ID: id, Name: "notice", Data: noticeFrame(e, id)}.Encode()
-		return &hub.Frame{Offset: e.Offset, Class: ClassNotice, Bytes: named, Unnamed: named[len("event: notice\n"):], ExpiresAt: e.ExpiresAt}
+		f := hub.NewFrame(hub.Event{ID: id, Name: "notice", Data: noticeFrame(e, id)}.Encode()).Nameless(len("event: notice\n"))
+		f.Offset, f.Class, f.ExpiresAt = e.Offset, ClassNotice, e.ExpiresAt
+		return f
 	case kindNoticeState:
-		return &hub.Frame{Offset: e.Offset, Class: ClassNoticeState, Bytes: hub.Event{ID: id, Name: "notice_state", Data: e.Payload}.Encode()}
+		f := hub.NewFrame(hub.Event{ID: id, Name: "notice_state", Data: e.Payload}.Encode())
+		f.Offset, f.Class = e.Offset, ClassNoticeState
+		return f
 	default:
 		return nil
 	}

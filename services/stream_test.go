@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -321,10 +320,11 @@ func (s *sink) next2(t *testing.T) sseEvent {
 // serving runs a stream of nothing in a bubble of its own time, and tells when what was written.
 func serving(t *testing.T, settings StreamSettings) (conn *hub.Conn, written func() []string) {
 	t.Helper()
-	s := &Streams{hub: hub.New(0, hub.RecentEntries), settings: settings, count: map[int64]int{1: 1}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}
-	s.watches = newWatches(s)
-	conn = hub.NewConn(0, nil, ClassAll, false)
-	st := &Stream{streams: s, conn: conn, who: &identity{user: models.User{ID: 1}}}
+	h := hub.New(0, hub.RecentEntries)
+	s := NewStreams(nil, nil, h, nil, nil, settings, slog.New(slog.DiscardHandler))
+	s.admit(1)
+	conn = h.Add(0, nil, ClassAll, false)
+	st := &Stream{streams: s, conn: conn, user: 1}
 	began := time.Now()
 	var words []string
 	ctx, cancel := context.WithCancel(t.Context())
@@ -346,8 +346,19 @@ func TestPingsAfterSilence(t *testing.T) {
 		conn, written := serving(t, StreamSettings{Heartbeat: 15 * time.Second})
 		time.Sleep(40 * time.Second)
 		conn.Signal(hub.Event{Name: "lock"}.Encode())
-		time.Sleep(16 * time.Second)
-		if have := written(); !slices.Equal(have, []string{"first 0s", "ping 15s", "ping 30s", "lock 40s", "ping 55s"}) {
+		time.Sleep(17 * time.Second)
+		have := written()
+		var names []string
+		last := time.Duration(0)
+		for _, said := range have {
+			name, after, _ := strings.Cut(said, " ")
+			at, err := time.ParseDuration(after)
+			if silence := at - last; err != nil || name == "ping" && (silence < 14*time.Second || silence > 16*time.Second) {
+				t.Errorf("a ping after %v of silence: %v", silence, have)
+			}
+			names, last = append(names, name), at
+		}
+		if !slices.Equal(names, []string{"first", "ping", "ping", "lock", "ping"}) {
 			t.Errorf("%v", have)
 		}
 	})

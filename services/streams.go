@@ -50,14 +50,18 @@ type Streams struct {
 	draining  chan struct{} // closed when no stream may stay
 	drain     sync.Once
 
-	mu    sync.Mutex
-	count map[int64]int // streams of each user on this node
+	mu      sync.Mutex
+	count   map[int64]int // streams of each user on this node
+	sockets int           // streams with a connection of their own
+	none    chan struct{} // closed when there are no such streams; nil while nobody waits for that
 }
 
 // NewStreams makes the service; nothing is delivered before Follow.
 func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *Notices, settings StreamSettings, log *slog.Logger) *Streams {
 	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, summary: n.Summarise, settings: settings, log: log,
 		count: map[int64]int{}, draining: make(chan struct{})}
+	h.Keep(hub.Rhythm{Heartbeat: settings.Heartbeat, Ping: pingFrame, MaxAge: settings.MaxAge,
+		Rotated: func() []byte { return pauseFrame(jitter(time.Second, 3*time.Second)) }})
 	st.watches = newWatches(st)
 	st.summaries = newSummaries(h.Offset())
 	return st
@@ -201,10 +205,8 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 	} else {
 		control = append(control, keyAudience(who.key))
 	}
-	conn := hub.NewConn(pos, control, req.Wants, req.Unnamed)
-	s.hub.Add(conn)
-	stream := &Stream{streams: s, conn: conn, who: who}
-	first, err := s.settle(ctx, stream, head.Epoch, pos, refused, req.Position != "")
+	conn := s.hub.Add(pos, control, req.Wants, req.Unnamed)
+	first, err := s.settle(ctx, conn, who, start{head.Epoch, pos, refused, req.Position != ""})
 	if err != nil {
 		s.hub.Remove(conn)
 		return Opening{}, err
@@ -213,10 +215,20 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 		s.hub.Remove(conn)
 		return s.openEnded(ctx, who.live, "")
 	}
+	stream := &Stream{streams: s, conn: conn, user: who.user.ID}
 	if who.live != nil {
+		stream.session = who.live.ID
 		s.watches.add(who.live)
 	}
 	return Opening{First: first, Stream: stream}, nil
+}
+
+// start is where a stream begins.
+type start struct {
+	epoch   string
+	pos     int64
+	refused string // why it does not begin where it was asked to; empty = it does
+	asked   bool   // for a position
 }
 
 // awaitOwn is how long an opening waits for the tail to hand on what this node has committed; it takes
@@ -259,35 +271,35 @@ func resume(text string, head journal.Head) (pos int64, refused string) {
 }
 
 // settle reads what the stream's opening frames say, as often as the log brings a change meanwhile.
-func (s *Streams) settle(ctx context.Context, st *Stream, epoch string, pos int64, refused string, asked bool) ([]byte, error) {
+func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at start) ([]byte, error) {
 	for {
-		turn := st.conn.Turn()
+		turn := conn.Turn()
 		head, err := s.head(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if head.Epoch != epoch || s.journal.Epoch() != epoch {
+		if head.Epoch != at.epoch || s.journal.Epoch() != at.epoch {
 			return nil, errNewEpoch // the position means nothing any more, or to this node nothing yet
 		}
-		if st.who.live != nil {
+		if who.live != nil {
 			known := s.hub.Offset() // before the reading: memory holds what was handed on
-			live, err := s.sessions.current(ctx, st.who.live.ID)
+			live, err := s.sessions.current(ctx, who.live.ID)
 			if err != nil {
 				return nil, err
 			}
-			st.conn.KnowsUpTo(max(known, live.AsOf))
-			st.who.live, st.who.user = live, live.User
+			conn.KnowsUpTo(max(known, live.AsOf))
+			who.live, who.user = live, live.User
 		}
-		summary, err := s.summarise(ctx, &st.who.user, max(pos, head.Offset))
-		if err == nil && summary.Head.Epoch != epoch {
+		summary, err := s.summarise(ctx, &who.user, max(at.pos, head.Offset))
+		if err == nil && summary.Head.Epoch != at.epoch {
 			err = errNewEpoch
 		}
 		if err != nil {
 			return nil, err
 		}
-		locked := st.who.live != nil && st.who.live.Verdict.State != models.SessionActive
-		if s.hub.Settle(st.conn, turn, summary.Grants, locked) {
-			return s.firstFrames(st, pos, refused, asked, &summary)
+		locked := who.live != nil && who.live.Verdict.State != models.SessionActive
+		if s.hub.Settle(conn, turn, summary.Grants, locked) {
+			return s.firstFrames(who, at, &summary)
 		}
 	}
 }

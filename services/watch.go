@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"belfry/models"
+	"belfry/services/wheel"
 )
 
 // Times of a watch.
@@ -20,6 +21,7 @@ const (
 // before the lock and locks on time, though nobody asks.
 type watches struct {
 	streams *Streams
+	wheel   *wheel.Wheel
 	mu      sync.Mutex
 	by      map[string]*watch // by audience of the session
 	stopped bool
@@ -28,12 +30,14 @@ type watches struct {
 type watch struct {
 	session  string
 	refs     int
-	timer    *time.Timer
+	timer    wheel.Timer
 	warned   models.Reason // what the streams were warned of; empty = nothing
 	deadline time.Time     // when the session locks or ends, as last known
 }
 
-func newWatches(s *Streams) *watches { return &watches{streams: s, by: map[string]*watch{}} }
+func newWatches(s *Streams) *watches {
+	return &watches{streams: s, wheel: s.hub.Wheel(), by: map[string]*watch{}}
+}
 
 func (w *watches) add(l *Live) {
 	w.mu.Lock()
@@ -43,7 +47,7 @@ func (w *watches) add(l *Live) {
 	if known == nil {
 		// The stream's own opening has said what there is to be warned of now.
 		known = &watch{session: l.ID, warned: w.streams.sessions.impending(l.Verdict)}
-		known.timer = time.AfterFunc(time.Hour, func() { w.look(audience) })
+		known.timer.Call = func() { go w.look(audience) } // it asks the database, and the wheel must not wait for that
 		w.by[audience] = known
 	}
 	known.refs++
@@ -59,7 +63,7 @@ func (w *watches) remove(session string) {
 		return
 	}
 	if known.refs--; known.refs == 0 {
-		known.timer.Stop()
+		w.wheel.Stop(&known.timer)
 		delete(w.by, audience)
 	}
 }
@@ -69,14 +73,14 @@ func (w *watches) stop() {
 	defer w.mu.Unlock()
 	w.stopped = true
 	for _, known := range w.by {
-		known.timer.Stop()
+		w.wheel.Stop(&known.timer)
 	}
 }
 
 // schedule sets the timer for whatever comes next; the caller holds w.mu.
 func (w *watches) schedule(known *watch, v models.Verdict) {
 	if w.stopped || v.State == models.SessionEnded {
-		known.timer.Stop()
+		w.wheel.Stop(&known.timer)
 		return
 	}
 	limits := w.streams.sessions.limits
@@ -88,7 +92,7 @@ func (w *watches) schedule(known *watch, v models.Verdict) {
 	if v.State == models.SessionActive && known.warned == "" {
 		next = max(0, next-limits.EffectiveWarning())
 	}
-	known.timer.Reset(max(next, watchLeast))
+	w.wheel.Reset(&known.timer, max(next, watchLeast))
 }
 
 // changed takes over what an entry of the log says of a session's state.
@@ -143,7 +147,7 @@ func (w *watches) failed(known *watch, audience string, overdue bool, err error)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.stopped {
-		known.timer.Reset(watchRetry)
+		w.wheel.Reset(&known.timer, watchRetry)
 	}
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"belfry/services/journal"
+	"belfry/services/wheel"
 )
 
 // queueLimit is how many bytes may wait for one connection. A reader that is further behind is cut:
@@ -17,56 +17,57 @@ const queueLimit = 1 << 20
 // stepBytes is how much of a replay is queued at once: well within the queue, whatever else comes.
 const stepBytes = 256 << 10
 
-// writeLimit is how many bytes are taken from the queue at once.
+// writeLimit is how many bytes are taken from the queue at once. What is taken can no longer be withheld.
 const writeLimit = 64 << 10
 
-// Frame is an entry's bytes, encoded once for all who get it.
-type Frame struct {
-	Offset    int64
-	Class     Class
-	Bytes     []byte
-	Unnamed   []byte // the same for those who asked for events without a name; nil = as Bytes
-	ExpiresAt int64  // ms since 1970 UTC: not replayed from then on; 0 = never
-}
-
-func (f *Frame) expired(now time.Time) bool {
-	return f.ExpiresAt != 0 && f.ExpiresAt <= now.UnixMilli()
-}
-
-// Class is a set of event kinds, one bit each. The hub does not know what they mean.
-type Class uint
-
 // mode is what a connection is doing with entries.
-type mode int
+type mode uint8
 
 const (
-	replaying mode = iota // its own goroutine reads from the log; deliveries pass it by
+	replaying mode = iota // somebody reads from the log for it; deliveries pass it by
 	live                  // deliveries go into the queue
 	held                  // entries are withheld, the position stands still
 	closed
 )
 
-type item struct {
-	offset int64 // 0: not from the log, never withheld
-	bytes  []byte
-}
+// turn is which of its shard's rings a connection waits in.
+type turn uint8
 
-// Conn is one open stream. Its goroutine calls Next; everybody else only puts things in.
+const (
+	nowhere turn = iota
+	inFar
+	inNear
+)
+
+// Conn is one open stream. Either Attach gives it a socket, which its shard writes to, or a goroutine of its own calls
+// Next; everybody else only puts things in.
 type Conn struct {
+	shard     *shard
 	audiences []string // to be found by, for control
 	wants     Class
 	unnamed   bool
 
-	mu     sync.Mutex
-	grants []journal.Grant
-	queue  []item
-	queued int
-	mode   mode
-	pos    int64 // everything for this reader up to here was queued or written
-	turn   int   // counts changes of what may be read; see Settle
-	asOf   int64 // what Settle was told holds up to here; see Knows
-	wake   chan struct{}
-	why    Cause
+	// All below belongs to shard.mu.
+
+	mode    mode
+	ready   turn
+	writing bool // what was taken is on its way: nothing else may be written
+	feeding bool // the owner was asked to go on with the replay
+	gone    bool // removed
+	why     Cause
+	changes int // of what may be read; see Settle
+	grants  []journal.Grant
+	queue   []*Frame
+	queued  int   // bytes
+	pos     int64 // everything for this reader up to here was queued or written
+	asOf    int64 // what Settle was told holds up to here; see Knows
+
+	sink   *socket       // one of the two
+	wake   chan struct{} // for Next
+	owner  Owner         // of the sink
+	beat   wheel.Timer
+	wrote  time.Duration // when something was last written, since the hub began
+	rotate time.Duration // when the connection ends for its age; 0 = never
 }
 
 // Cause says why a connection was closed by the server.
@@ -78,191 +79,197 @@ const (
 	CauseOverflow Cause = "overflow" // it read too slowly
 )
 
-// NewConn prepares a stream that has everything up to pos, to be found under the given audiences. It
-// is held, and may read nothing, until Settle.
-func NewConn(pos int64, control []string, wants Class, unnamed bool) *Conn {
-	return &Conn{audiences: control, wants: wants, unnamed: unnamed, pos: pos, mode: held, wake: make(chan struct{}, 1)}
-}
-
 // Turn counts the signals, holds, releases and changed grants so far.
 func (c *Conn) Turn() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.turn
+	defer c.lock().unlock()
+	return c.changes
+}
+
+func (c *Conn) lock() *shard {
+	c.shard.mu.Lock()
+	return c.shard
 }
 
 // KnowsUpTo is said before Settle: what was read for it holds all changes up to offset.
 func (c *Conn) KnowsUpTo(offset int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.lock().unlock()
 	c.asOf = max(c.asOf, offset)
 }
 
 // Knows reports whether a change at the offset is part of what Settle was told. The hub may lag behind
 // the database, and an older change that it brings now must not undo a newer one.
 func (c *Conn) Knows(offset int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.lock().unlock()
 	return offset <= c.asOf
 }
 
-func (c *Conn) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+// put appends to the queue.
+func (c *Conn) put(f *Frame, far bool) {
+	if c.queued+f.size() > queueLimit {
+		c.close(CauseOverflow)
+		if c.sink != nil {
+			c.sink.close() // what is under way may wait for the reader a long time
+		}
+		return
+	}
+	if c.queue == nil {
+		c.queue = c.shard.spare()
+	}
+	c.queue = append(c.queue, f)
+	c.queued += f.size()
+	c.rouse(far)
+}
+
+// rouse sees to it that what waits is written.
+func (c *Conn) rouse(far bool) {
+	switch {
+	case c.wake != nil:
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	case c.sink == nil || c.writing: // nobody can write yet, or who writes looks again
+	case !far && c.ready != inNear:
+		c.ready = inNear // what it left in the far ring is passed over
+		c.shard.near.push(c)
+	case far && c.ready == nowhere:
+		c.ready = inFar
+		c.shard.far.push(c)
 	}
 }
 
-// put appends to the queue; the caller holds c.mu.
-func (c *Conn) put(it item) {
-	if c.queued+len(it.bytes) > queueLimit {
-		c.queue, c.queued, c.mode, c.why = nil, 0, closed, CauseOverflow
-		c.signal()
-		return
-	}
-	c.queue = append(c.queue, it)
-	c.queued += len(it.bytes)
-	c.signal()
+func (c *Conn) close(why Cause) {
+	c.queue, c.queued, c.mode, c.why = nil, 0, closed, why
+	c.rouse(false)
 }
 
 // deliver queues an entry's frame if this reader is live, may read it and asked for its kind.
-func (c *Conn) deliver(audience string, f *Frame) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mode != live || f.Offset <= c.pos || !c.mayRead(audience, f.Offset) {
+func (c *Conn) deliver(f *Frame, after int64, far bool) bool {
+	if c.mode != live || f.Offset <= c.pos || f.Offset <= after {
 		return false
 	}
 	c.pos = f.Offset
-	return c.enqueue(f)
-}
-
-func (c *Conn) enqueue(f *Frame) bool {
 	if f.Class&c.wants == 0 {
 		return false
 	}
-	bytes := f.Bytes
-	if c.unnamed && f.Unnamed != nil {
-		bytes = f.Unnamed
-	}
-	c.put(item{offset: f.Offset, bytes: bytes})
+	c.put(f, far)
 	return true
 }
 
-func (c *Conn) mayRead(audience string, offset int64) bool {
-	for _, g := range c.grants {
-		if g.Audience == audience {
-			return offset > g.After
-		}
-	}
-	return false
-}
-
 // Signal queues a frame that is no entry: it carries no position and is never withheld.
-func (c *Conn) Signal(bytes []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Conn) Signal(text []byte) {
+	defer c.lock().unlock()
 	if c.mode != closed {
-		c.turn++
-		c.put(item{bytes: bytes})
+		c.changes++
+		c.put(NewFrame(text), false)
 	}
 }
 
 // Hold queues a frame and withholds entries from here on. What waits in the queue is taken back: it
 // comes again after Release.
-func (c *Conn) Hold(bytes []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Conn) Hold(text []byte) {
+	defer c.lock().unlock()
 	if c.mode == closed {
 		return
 	}
-	kept := c.queue[:0:0]
-	for _, it := range c.queue {
-		if it.offset == 0 {
-			kept = append(kept, it)
+	kept := c.queue[:0]
+	for _, f := range c.queue {
+		if f.Offset == 0 {
+			kept = append(kept, f)
 			continue
 		}
-		c.pos = min(c.pos, it.offset-1)
-		c.queued -= len(it.bytes)
+		c.pos = min(c.pos, f.Offset-1)
+		c.queued -= f.size()
 	}
+	clear(c.queue[len(kept):])
 	c.queue, c.mode = kept, held
-	c.turn++
-	c.put(item{bytes: bytes})
+	c.changes++
+	c.put(NewFrame(text), false)
 }
 
-// Release queues a frame and lets the goroutine of a held connection read what was withheld.
-func (c *Conn) Release(bytes []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// Release queues a frame and lets a held connection have what was withheld.
+func (c *Conn) Release(text []byte) {
+	defer c.lock().unlock()
 	if c.mode == closed {
 		return
 	}
-	c.put(item{bytes: bytes})
-	c.turn++
+	c.put(NewFrame(text), false)
+	c.changes++
 	if c.mode == held {
 		c.mode = replaying
-		c.signal()
 	}
 }
 
 // End queues a last frame, takes back what else waits, and closes.
-func (c *Conn) End(bytes []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Conn) End(text []byte) {
+	defer c.lock().unlock()
+	c.end(text)
+}
+
+func (c *Conn) end(text []byte) {
 	if c.mode == closed {
 		return
 	}
-	c.queue, c.queued, c.mode, c.why = nil, 0, closed, CauseEnded
-	if bytes != nil {
-		c.queue = []item{{bytes: bytes}}
+	c.close(CauseEnded)
+	if text != nil {
+		last := NewFrame(text)
+		c.queue, c.queued = append(c.shard.spare(), last), last.size()
 	}
-	c.signal()
 }
 
-// Next waits for something to write, at most for the given time. replay is true when the caller has
+// Next waits for something to write. The first call begins the heartbeat. replay is true when the caller has
 // to read from the log before anything else can come; over is true when the stream is to end after
-// the frames. All empty: nothing came in time.
-func (c *Conn) Next(ctx context.Context, wait time.Duration) (frames [][]byte, replay, over bool) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
+// the texts.
+func (c *Conn) Next(ctx context.Context) (texts [][]byte, replay, over bool) {
 	for {
-		c.mu.Lock()
-		frames = c.take()
+		s := c.lock()
+		if c.wake == nil {
+			c.wake = make(chan struct{}, 1)
+			c.begin()
+		}
+		texts = c.texts()
 		idle := len(c.queue) == 0
 		replay, over = idle && c.mode == replaying, idle && c.mode == closed
-		c.mu.Unlock()
-		if len(frames) > 0 || replay || over {
-			return frames, replay, over
+		wake := c.wake
+		s.unlock()
+		if len(texts) > 0 || replay || over {
+			return texts, replay, over
 		}
 		select {
-		case <-c.wake:
-		case <-timer.C:
-			return nil, false, false
+		case <-wake:
 		case <-ctx.Done():
 			return nil, false, true
 		}
 	}
 }
 
-// take gives the next frames, at least one if there is any; the caller holds c.mu. What is taken
-// can no longer be withheld, so it is not more than a write or two.
-func (c *Conn) take() [][]byte {
+func (c *Conn) texts() (texts [][]byte) {
+	taken := c.take()
+	for _, f := range taken {
+		texts = append(texts, f.Text(c.unnamed))
+	}
+	if taken != nil {
+		c.wrote = c.shard.hub.since()
+		c.shard.recycle(taken)
+	}
+	return texts
+}
+
+// take gives the next frames, at least one if there is any. They belong to the shard's spares afterwards.
+func (c *Conn) take() (taken []*Frame) {
 	n, size := 0, 0
-	for n < len(c.queue) && (n == 0 || size+len(c.queue[n].bytes) <= writeLimit) {
-		size += len(c.queue[n].bytes)
+	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= writeLimit) {
+		size += c.queue[n].size()
 		n++
 	}
-	if n == 0 {
-		return nil
+	c.queued -= size
+	if n == len(c.queue) {
+		taken, c.queue = c.queue, nil
+		return taken
 	}
-	frames := make([][]byte, n)
-	for i := range n {
-		frames[i] = c.queue[i].bytes
-	}
-	c.queue, c.queued = c.queue[n:], c.queued-size
-	if len(c.queue) == 0 {
-		c.queue = nil // the array's front is spent
-	}
-	return frames
+	taken = append(c.shard.spare(), c.queue[:n]...)
+	c.queue = slices.Delete(c.queue, 0, n)
+	return taken
 }
 
 // Without reports whether the connection is found under no audience that begins so.
@@ -272,18 +279,16 @@ func (c *Conn) Without(prefix string) bool {
 
 // Position is where a replay has to begin, and what may be read.
 func (c *Conn) Position() (pos int64, grants []journal.Grant) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pos, append([]journal.Grant(nil), c.grants...)
+	defer c.lock().unlock()
+	return c.pos, slices.Clone(c.grants)
 }
 
 // Restart queues a frame that says so, and goes on from another position: what lies between cannot be
 // replayed. It does nothing to a connection that is not replaying.
-func (c *Conn) Restart(bytes []byte, pos int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *Conn) Restart(text []byte, pos int64) {
+	defer c.lock().unlock()
 	if c.mode == replaying {
-		c.put(item{bytes: bytes})
+		c.put(NewFrame(text), false)
 		c.pos = pos
 	}
 }
@@ -291,14 +296,13 @@ func (c *Conn) Restart(bytes []byte, pos int64) {
 // Advance takes the frames of a replay that covered everything up to upTo, as many as fit into one step.
 // It does nothing when the connection was held or closed meanwhile: what was read must not be written then.
 func (c *Conn) Advance(frames []*Frame, upTo int64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.lock().unlock()
 	if c.mode == replaying {
 		c.step(frames, upTo)
 	}
 }
 
-// step queues frames up to stepBytes, and says whether they all went; the caller holds c.mu.
+// step queues frames up to stepBytes, and says whether they all went.
 func (c *Conn) step(frames []*Frame, upTo int64) bool {
 	size := 0
 	now := time.Now()
@@ -306,11 +310,14 @@ func (c *Conn) step(frames []*Frame, upTo int64) bool {
 		if f.expired(now) {
 			continue
 		}
-		if size += len(f.Bytes); size > stepBytes && size > len(f.Bytes) {
+		if size += f.size(); size > stepBytes && size > f.size() {
 			return false
 		}
 		c.pos = f.Offset
-		if c.enqueue(f); c.mode != replaying {
+		if f.Class&c.wants == 0 {
+			continue
+		}
+		if c.put(f, false); c.mode != replaying {
 			return false // it overflowed
 		}
 	}
@@ -320,7 +327,6 @@ func (c *Conn) step(frames []*Frame, upTo int64) bool {
 
 // Cause says why the server closed the connection; empty while it has not.
 func (c *Conn) Cause() Cause {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.lock().unlock()
 	return c.why
 }

@@ -6,6 +6,74 @@ import (
 	"time"
 )
 
+// Frame is what is written for one event, encoded once for all who get it.
+type Frame struct {
+	Offset    int64 // 0: not from the log, never withheld
+	Class     Class
+	ExpiresAt int64 // ms since 1970 UTC: not replayed from then on; 0 = never
+
+	wire []byte // one chunk of a chunked body (RFC 9112 §7.1): length, text, line end
+	text int    // where the text begins in it
+	name int    // how much of the text those do without who asked for events without a name
+}
+
+// NewFrame wraps an encoded event that is no entry of the log.
+func NewFrame(text []byte) *Frame { return newFrame(nil, text) }
+
+// newFrame is a chunk with something before it.
+func newFrame(before, text []byte) *Frame {
+	wire := make([]byte, 0, len(before)+chunkOverhead+len(text))
+	wire = appendChunkHead(append(wire, before...), len(text))
+	f := &Frame{text: len(wire)}
+	f.wire = append(append(wire, text...), lineEnd...)
+	return f
+}
+
+// Nameless says that the first n bytes of the text are a line that those do not get who asked for events without a
+// name.
+func (f *Frame) Nameless(n int) *Frame {
+	f.name = n
+	return f
+}
+
+// Text is the event as it is read.
+func (f *Frame) Text(unnamed bool) []byte {
+	text := f.wire[f.text : len(f.wire)-len(lineEnd)]
+	if unnamed {
+		return text[f.name:]
+	}
+	return text
+}
+
+// size is what it takes in a queue.
+func (f *Frame) size() int { return len(f.wire) }
+
+// appendTo appends the frame as it goes over the wire.
+func (f *Frame) appendTo(b []byte, unnamed bool) []byte {
+	if !unnamed || f.name == 0 {
+		return append(b, f.wire...)
+	}
+	rest := f.wire[f.text+f.name:]
+	return append(appendChunkHead(b, len(rest)-len(lineEnd)), rest...)
+}
+
+const (
+	lineEnd       = "\r\n"
+	lastChunk     = "0\r\n\r\n"
+	chunkOverhead = 8 + 2*len(lineEnd) // the digits of a length that fits 32 bits, and two line ends
+)
+
+func appendChunkHead(b []byte, length int) []byte {
+	return append(strconv.AppendInt(b, int64(length), 16), lineEnd...)
+}
+
+func (f *Frame) expired(now time.Time) bool {
+	return f.ExpiresAt != 0 && f.ExpiresAt <= now.UnixMilli()
+}
+
+// Class is a set of event kinds, one bit each. The hub does not know what they mean.
+type Class uint
+
 // Event is one block of a text/event-stream (HTML §9.2.6). Empty fields are left out.
 type Event struct {
 	ID    string

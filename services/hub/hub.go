@@ -6,65 +6,74 @@ package hub
 
 import (
 	"context"
-	"slices"
+	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"belfry/services/journal"
+	"belfry/services/wheel"
 )
 
-// Hub is the connections of this node.
+// Hub is the connections of this node. Its lock comes before those of the shards.
 type Hub struct {
 	mu     sync.Mutex
 	offset int64 // the last entry that was handed on
 	recent recent
 	moved  chan struct{} // closed at the next entry; nil while nobody waits for one
-	conns  map[*Conn]struct{}
-	by     map[string]map[*Conn]struct{}
+
+	rhythm Rhythm
+	wheel  *wheel.Wheel
+	began  time.Time
+	shards []*shard
+	added  atomic.Uint64
 }
 
 // New makes a hub that has handed on everything up to offset, and will remember at most that many entries.
 func New(offset int64, remembered int) *Hub {
-	return &Hub{offset: offset, recent: newRecent(offset, remembered), conns: map[*Conn]struct{}{}, by: map[string]map[*Conn]struct{}{}}
+	h := &Hub{offset: offset, recent: newRecent(offset, remembered), wheel: wheel.New(), began: time.Now()}
+	for range runtime.GOMAXPROCS(0) {
+		h.shards = append(h.shards, newShard(h))
+	}
+	return h
 }
 
-// Add makes the connection known. It gets signals at once, entries after Settle and Replay.
-func (h *Hub) Add(c *Conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.conns[c] = struct{}{}
-	for _, a := range c.audiences {
-		h.index(a, c)
-	}
-}
+// Keep sets the rhythm of connections, before the first is added.
+func (h *Hub) Keep(r Rhythm) { h.rhythm = r }
 
-func (h *Hub) index(audience string, c *Conn) {
-	set := h.by[audience]
-	if set == nil {
-		set = map[*Conn]struct{}{}
-		h.by[audience] = set
-	}
-	set[c] = struct{}{}
-}
+// Wheel has the timers of all connections, and room for those of their sessions.
+func (h *Hub) Wheel() *wheel.Wheel { return h.wheel }
 
-func (h *Hub) unindex(audience string, c *Conn) {
-	if set := h.by[audience]; set != nil {
-		delete(set, c)
-		if len(set) == 0 {
-			delete(h.by, audience)
-		}
+func (h *Hub) since() time.Duration { return time.Since(h.began) }
+
+// Add makes a connection known that has everything up to pos, to be found under the given audiences. It gets signals
+// at once; it is held, and may read nothing, until Settle.
+func (h *Hub) Add(pos int64, control []string, wants Class, unnamed bool) *Conn {
+	s := h.shards[h.added.Add(1)%uint64(len(h.shards))]
+	c := &Conn{shard: s, audiences: control, wants: wants, unnamed: unnamed, pos: pos, mode: held}
+	defer c.lock().unlock()
+	s.conns[c] = struct{}{}
+	for _, a := range control {
+		s.control.add(a, c, 0)
 	}
+	return c
 }
 
 // Remove forgets the connection.
 func (h *Hub) Remove(c *Conn) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.conns, c)
+	defer c.lock().unlock()
+	c.gone = true
+	h.wheel.Stop(&c.beat)
+	s := c.shard
+	delete(s.conns, c)
 	for _, a := range c.audiences {
-		h.unindex(a, c)
+		s.control.remove(a, c)
 	}
 	for _, g := range c.grants {
-		h.unindex(g.Audience, c)
+		s.readers.remove(g.Audience, c)
+	}
+	if c.mode != closed {
+		c.queue, c.queued, c.mode = nil, 0, closed
 	}
 }
 
@@ -85,12 +94,8 @@ func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 		return 0
 	}
 	h.recent.add(audiences, f)
-	for _, a := range audiences {
-		for c := range h.by[a] {
-			if c.deliver(a, f) {
-				n++
-			}
-		}
+	for _, s := range h.shards {
+		n += s.deliver(audiences, f)
 	}
 	return n
 }
@@ -138,8 +143,7 @@ func (h *Hub) Await(ctx context.Context, offset int64) error {
 func (h *Hub) Replay(c *Conn, trimmed int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.lock().unlock()
 	if c.mode != replaying {
 		return true // held or closed: nothing to go on with
 	}
@@ -156,23 +160,24 @@ func (h *Hub) Replay(c *Conn, trimmed int64) bool {
 }
 
 // Of gives the connections found under an audience.
-func (h *Hub) Of(audience string) []*Conn {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	conns := make([]*Conn, 0, len(h.by[audience]))
-	for c := range h.by[audience] {
-		conns = append(conns, c)
+func (h *Hub) Of(audience string) (conns []*Conn) {
+	for _, s := range h.shards {
+		s.mu.Lock()
+		crowd := s.control[audience]
+		crowd.each(func(c *Conn, _ int64) { conns = append(conns, c) })
+		s.mu.Unlock()
 	}
 	return conns
 }
 
 // All gives every connection.
-func (h *Hub) All() []*Conn {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	conns := make([]*Conn, 0, len(h.conns))
-	for c := range h.conns {
-		conns = append(conns, c)
+func (h *Hub) All() (conns []*Conn) {
+	for _, s := range h.shards {
+		s.mu.Lock()
+		for c := range s.conns {
+			conns = append(conns, c)
+		}
+		s.mu.Unlock()
 	}
 	return conns
 }
@@ -181,27 +186,21 @@ func (h *Hub) All() []*Conn {
 // database after Add. If the log brought a change since the caller took turn, that reading is stale:
 // Settle does nothing and says false, and the caller reads again.
 func (h *Hub) Settle(c *Conn, turn int, grants []journal.Grant, hold bool) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.turn != turn {
+	s := c.lock()
+	defer s.unlock()
+	if c.changes != turn {
 		return false
 	}
 	for _, g := range c.grants {
-		h.unindex(g.Audience, c)
+		s.readers.remove(g.Audience, c)
 	}
 	c.grants = grants
-	if _, known := h.conns[c]; known {
-		for _, a := range c.audiences { // a grant may have had the same name
-			h.index(a, c)
-		}
-		for _, g := range grants {
-			h.index(g.Audience, c)
-		}
-	}
-	if c.mode == closed {
+	if c.gone || c.mode == closed {
+		c.grants = nil
 		return true
+	}
+	for _, g := range grants {
+		s.readers.add(g.Audience, c, g.After)
 	}
 	c.queue, c.queued = nil, 0 // older than what the caller has read, and would contradict it
 	c.mode = replaying
@@ -220,27 +219,49 @@ func (h *Hub) Grant(audience string, g journal.Grant) {
 func (h *Hub) Revoke(audience, lost string) { h.regrant(audience, lost, nil) }
 
 func (h *Hub) regrant(audience, changed string, g *journal.Grant) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for c := range h.by[audience] {
-		c.mu.Lock()
-		c.turn++
-		c.grants = slices.DeleteFunc(c.grants, func(old journal.Grant) bool { return old.Audience == changed })
-		if g != nil {
-			c.grants = append(c.grants, *g)
-		}
-		c.mu.Unlock()
-		if g != nil {
-			h.index(changed, c)
-		} else {
-			h.unindex(changed, c)
-		}
+	for _, s := range h.shards {
+		s.mu.Lock()
+		crowd := s.control[audience]
+		crowd.each(func(c *Conn, _ int64) { c.regrant(changed, g) })
+		s.mu.Unlock()
 	}
 }
 
+func (c *Conn) regrant(changed string, g *journal.Grant) {
+	c.changes++
+	// A new list: the old one may be shared with those who settled on the same reading.
+	grants := make([]journal.Grant, 0, len(c.grants)+1)
+	for _, old := range c.grants {
+		if old.Audience != changed {
+			grants = append(grants, old)
+		}
+	}
+	if g != nil {
+		grants = append(grants, *g)
+		c.shard.readers.add(changed, c, g.After)
+	} else {
+		c.shard.readers.remove(changed, c)
+	}
+	c.grants = grants
+}
+
 // Streams tells how many connections there are.
-func (h *Hub) Streams() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.conns)
+func (h *Hub) Streams() (n int) {
+	for _, s := range h.shards {
+		s.mu.Lock()
+		n += len(s.conns)
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// CutSockets closes every socket, whatever was still to be written.
+func (h *Hub) CutSockets() {
+	for _, c := range h.All() {
+		s := c.lock()
+		if c.sink != nil {
+			c.sink.close()
+		}
+		s.unlock()
+	}
 }

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -27,7 +28,13 @@ const (
 )
 
 func frame(offset int64) *hub.Frame {
-	return &hub.Frame{Offset: offset, Class: classA, Bytes: fmt.Appendf(nil, "%d ", offset), Unnamed: fmt.Appendf(nil, "u%d ", offset)}
+	return entry(offset, classA, fmt.Sprintf("named:%d ", offset)).Nameless(len("named:"))
+}
+
+func entry(offset int64, class hub.Class, text string) *hub.Frame {
+	f := hub.NewFrame([]byte(text))
+	f.Offset, f.Class = offset, class
+	return f
 }
 
 func grants(audiences ...string) (list []journal.Grant) {
@@ -40,8 +47,7 @@ func grants(audiences ...string) (list []journal.Grant) {
 // join adds a live connection that has everything up to pos.
 func join(t *testing.T, h *hub.Hub, pos int64, wants hub.Class, may ...journal.Grant) *hub.Conn {
 	t.Helper()
-	c := hub.NewConn(pos, []string{"session:s", "user:1"}, wants, false)
-	h.Add(c)
+	c := h.Add(pos, []string{"session:s", "user:1"}, wants, false)
 	settle(t, h, c, may...)
 	return c
 }
@@ -56,14 +62,17 @@ func settle(t *testing.T, h *hub.Hub, c *hub.Conn, may ...journal.Grant) {
 	}
 }
 
+// now is Next that does not wait: over is true as well when there is nothing.
+func now(c *hub.Conn) (texts [][]byte, replay, over bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return c.Next(ctx)
+}
+
 // taken is what waits for the connection now.
 func taken(c *hub.Conn) string {
-	frames, _, _ := c.Next(context.Background(), 0)
-	var b strings.Builder
-	for _, f := range frames {
-		b.Write(f)
-	}
-	return strings.TrimSpace(b.String())
+	texts, _, _ := now(c)
+	return strings.TrimSpace(strings.ReplaceAll(string(bytes.Join(texts, nil)), "named:", ""))
 }
 
 func expect(t *testing.T, c *hub.Conn, want string) {
@@ -94,19 +103,17 @@ func TestDeliverGoesToTheAudienceOnce(t *testing.T) {
 func TestUnnamed(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0, hub.RecentEntries)
-	c := hub.NewConn(0, []string{"user:1"}, classAll, true)
-	h.Add(c)
+	c := h.Add(0, []string{"user:1"}, classAll, true)
 	settle(t, h, c, grants("user:1")...)
 	h.Deliver(1, []string{"user:1"}, frame(1))
-	h.Deliver(2, []string{"user:1"}, &hub.Frame{Offset: 2, Class: classB, Bytes: []byte("2")})
-	expect(t, c, "u1 2")
+	h.Deliver(2, []string{"user:1"}, entry(2, classB, "2"))
+	expect(t, c, "1 2")
 }
 
 func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0, hub.RecentEntries)
-	c := hub.NewConn(0, []string{"user:1"}, classAll, false)
-	h.Add(c)
+	c := h.Add(0, []string{"user:1"}, classAll, false)
 	h.Deliver(1, []string{"user:1"}, frame(1))
 	c.Signal([]byte("signal"))
 	expect(t, c, "signal")
@@ -114,7 +121,7 @@ func TestNothingIsDeliveredBeforeItIsSettledAndLive(t *testing.T) {
 		t.Fatal("not settled")
 	}
 	h.Deliver(2, []string{"user:1"}, frame(2))
-	if _, replay, _ := c.Next(t.Context(), 0); !replay {
+	if _, replay, _ := now(c); !replay {
 		t.Error("a settled connection is not told to read from the log")
 	}
 	if !h.Replay(c, 0) {
@@ -143,7 +150,7 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 	c.Advance([]*hub.Frame{frame(2)}, 2)
 	expect(t, c, "")
 	c.Release([]byte("active "))
-	frames, replay, over := c.Next(t.Context(), 0)
+	frames, replay, over := now(c)
 	if len(frames) != 1 || string(frames[0]) != "active " || !replay || over {
 		t.Errorf("after release: %q, replay %v, over %v", frames, replay, over)
 	}
@@ -158,9 +165,9 @@ func TestHoldReachesWhatASlowReaderHasNotTaken(t *testing.T) {
 	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	for offset := range int64(4) {
-		h.Deliver(offset+1, []string{"user:1"}, &hub.Frame{Offset: offset + 1, Class: classA, Bytes: make([]byte, 30<<10)})
+		h.Deliver(offset+1, []string{"user:1"}, entry(offset+1, classA, strings.Repeat("x", 30<<10)))
 	}
-	if frames, _, _ := c.Next(t.Context(), 0); len(frames) != 2 {
+	if frames, _, _ := now(c); len(frames) != 2 {
 		t.Fatalf("%d frames of 30 KiB at once", len(frames))
 	}
 	c.Hold([]byte("locked"))
@@ -181,7 +188,7 @@ func TestEndSaysItsLastWordAlone(t *testing.T) {
 	c.Release([]byte("late"))
 	c.End([]byte("again"))
 	h.Deliver(2, []string{"user:1"}, frame(2))
-	frames, replay, over := c.Next(t.Context(), patience)
+	frames, replay, over := now(c)
 	if len(frames) != 1 || string(frames[0]) != "ended" || replay || !over || c.Cause() != hub.CauseEnded {
 		t.Errorf("%q, replay %v, over %v, cause %q", frames, replay, over, c.Cause())
 	}
@@ -197,18 +204,17 @@ func TestSlowReaderIsCutAndNobodyWaits(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0, hub.RecentEntries)
 	slow, quick := join(t, h, 0, classAll, grants("user:1")...), join(t, h, 0, classAll, grants("user:1")...)
-	f := hub.Frame{Class: classA, Bytes: make([]byte, 64<<10)}
+	text := strings.Repeat("x", 64<<10-20)
 	for offset := int64(1); offset <= 100; offset++ {
-		f.Offset = offset
-		took := h.Deliver(offset, []string{"user:1"}, &f)
-		if frames, _, over := quick.Next(t.Context(), 0); len(frames) != 1 || over {
+		took := h.Deliver(offset, []string{"user:1"}, entry(offset, classA, text))
+		if frames, _, over := now(quick); len(frames) != 1 || over {
 			t.Fatalf("offset %d: the quick reader got %d frames, over %v", offset, len(frames), over)
 		}
 		if offset == 1 && took != 2 || offset == 100 && took != 1 {
 			t.Errorf("offset %d: %d took it", offset, took)
 		}
 	}
-	frames, _, over := slow.Next(t.Context(), patience)
+	frames, _, over := now(slow)
 	if len(frames) != 0 || !over || slow.Cause() != hub.CauseOverflow {
 		t.Errorf("the slow reader: %d frames, over %v, cause %q", len(frames), over, slow.Cause())
 	}
@@ -226,8 +232,7 @@ func TestSettleRefusesWhatIsStale(t *testing.T) {
 		"revoke":  func(h *hub.Hub, _ *hub.Conn) { h.Revoke("user:1", "group:5") },
 	} {
 		h := hub.New(0, hub.RecentEntries)
-		c := hub.NewConn(0, []string{"user:1"}, classAll, false)
-		h.Add(c)
+		c := h.Add(0, []string{"user:1"}, classAll, false)
 		turn := c.Turn()
 		change(h, c)
 		if h.Settle(c, turn, grants("user:1"), false) {
@@ -236,7 +241,7 @@ func TestSettleRefusesWhatIsStale(t *testing.T) {
 		if !h.Settle(c, c.Turn(), grants("user:1"), true) {
 			t.Errorf("%s: not settled on what was read after", name)
 		}
-		if _, replay, _ := c.Next(t.Context(), 0); name == "grant" && replay {
+		if _, replay, _ := now(c); name == "grant" && replay {
 			t.Error("a connection settled as held reads from the log")
 		}
 	}
@@ -246,8 +251,7 @@ func TestGrantAndRevoke(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
-	other := hub.NewConn(0, []string{"user:2"}, classAll, false)
-	h.Add(other)
+	other := h.Add(0, []string{"user:2"}, classAll, false)
 	settle(t, h, other, grants("user:2")...)
 	group := []string{"group:5"}
 
@@ -277,8 +281,7 @@ func TestFindByControlAudience(t *testing.T) {
 	t.Parallel()
 	h := hub.New(0, hub.RecentEntries)
 	session := join(t, h, 0, classAll, grants("user:1")...)
-	ticket := hub.NewConn(0, []string{"user:1", "key:3"}, classAll, false)
-	h.Add(ticket)
+	ticket := h.Add(0, []string{"user:1", "key:3"}, classAll, false)
 	settle(t, h, ticket, grants("user:1")...)
 	if session.Without("session:") || !ticket.Without("session:") {
 		t.Error("which of the two has a session?")
@@ -302,24 +305,20 @@ func TestReset(t *testing.T) {
 	expect(t, fresh, "4")
 }
 
-func TestNextWaitsNoLongerThanItIsTold(t *testing.T) {
+func TestNextWaitsForWhatComes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		h := hub.New(0, hub.RecentEntries)
 		c := join(t, h, 0, classAll, grants("user:1")...)
-		began := time.Now()
-		if frames, replay, over := c.Next(t.Context(), 15*time.Second); len(frames) != 0 || replay || over || time.Since(began) != 15*time.Second {
-			t.Errorf("%v, %v, %v after %v", frames, replay, over, time.Since(began))
-		}
 		time.AfterFunc(5*time.Second, func() { h.Deliver(1, []string{"user:1"}, frame(1)) })
-		began = time.Now()
-		if frames, _, _ := c.Next(t.Context(), 15*time.Second); len(frames) != 1 || time.Since(began) != 5*time.Second {
-			t.Errorf("%q after %v", frames, time.Since(began))
+		began := time.Now()
+		if texts, _, _ := c.Next(t.Context()); len(texts) != 1 || time.Since(began) != 5*time.Second {
+			t.Errorf("%q after %v", texts, time.Since(began))
 		}
 		gone, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		began = time.Now()
-		if _, _, over := c.Next(gone, 15*time.Second); !over || time.Since(began) != time.Second {
+		if _, _, over := c.Next(gone); !over || time.Since(began) != time.Second {
 			t.Errorf("the client left: over %v after %v", over, time.Since(began))
 		}
 	})

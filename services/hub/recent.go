@@ -39,7 +39,7 @@ func (r *recent) add(audiences []string, f *Frame) {
 		r.by[a] = append(r.by[a], f)
 	}
 	r.order = append(r.order, placed{f, audiences})
-	r.bytes += len(f.Bytes)
+	r.bytes += f.size()
 	if len(r.order) > r.limit || r.bytes > recentBytes {
 		r.forget((len(r.order) + 1) / 2) // half at once, so that each is moved once on average
 	}
@@ -48,7 +48,7 @@ func (r *recent) add(audiences []string, f *Frame) {
 func (r *recent) forget(n int) {
 	for _, p := range r.order[:n] {
 		r.after = p.frame.Offset
-		r.bytes -= len(p.frame.Bytes)
+		r.bytes -= p.frame.size()
 		for _, a := range p.audiences {
 			if rest := r.by[a][1:]; len(rest) > 0 { // of each audience the oldest comes first
 				r.by[a] = rest

@@ -2,6 +2,7 @@ package hub_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,8 +35,7 @@ func TestReplayReachesBackAsFarAsMemory(t *testing.T) {
 
 // behind adds a connection that has to replay from pos.
 func behind(h *hub.Hub, pos int64, audiences ...string) *hub.Conn {
-	c := hub.NewConn(pos, audiences[:1], classAll, false)
-	h.Add(c)
+	c := h.Add(pos, audiences[:1], classAll, false)
 	h.Settle(c, c.Turn(), grants(audiences...), false)
 	return c
 }
@@ -61,14 +61,14 @@ func TestLongReplayGoesInSteps(t *testing.T) {
 	h := hub.New(0, hub.RecentEntries)
 	const entries, size = 100, 30 << 10
 	for offset := int64(1); offset <= entries; offset++ {
-		h.Deliver(offset, []string{"user:1"}, &hub.Frame{Offset: offset, Class: classA, Bytes: make([]byte, size)})
+		h.Deliver(offset, []string{"user:1"}, entry(offset, classA, strings.Repeat("x", size)))
 	}
 	c := behind(h, 0, "user:1")
 	got, steps := 0, 0
 	for steps < entries {
-		frames, replay, over := c.Next(t.Context(), 0)
+		frames, replay, over := now(c)
 		got += len(frames)
-		if over || got == entries {
+		if got == entries || over && len(frames) == 0 {
 			break
 		}
 		if replay {

@@ -1,9 +1,12 @@
 package hub_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httputil"
 	"runtime"
 	"slices"
 	"strconv"
@@ -11,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"belfry/services/hub"
 	"belfry/services/journal"
@@ -50,36 +54,90 @@ func (b *book) readable(offset int64, may []journal.Grant) bool {
 	})
 }
 
-// reader does what a stream's goroutine does, and keeps what it would have written.
+// reader keeps what a stream brought it, over a socket or by the hand of its own goroutine.
 type reader struct {
 	conn  *hub.Conn
+	hub   *hub.Hub
+	book  *book
 	from  int64
 	may   []journal.Grant
 	words []string
+
+	random *rand.Rand // of Feed, which is never called twice at once
+	closed chan struct{}
 }
 
-func (r *reader) run(t *testing.T, h *hub.Hub, b *book, random *rand.Rand, last *atomic.Int64) {
+// Feed goes on with the replay from memory or from the book.
+func (r *reader) Feed() {
+	if r.hub.Replay(r.conn, 0) {
+		return
+	}
+	upTo := r.hub.Offset()
+	pos, may := r.conn.Position()
+	read, reached := r.book.read(pos, upTo, may, 1+r.random.IntN(20))
+	r.conn.Advance(read, reached)
+}
+
+func (r *reader) Closed() {
+	r.hub.Remove(r.conn)
+	close(r.closed)
+}
+
+func (r *reader) take(text []byte) {
+	r.words = append(r.words, strings.Fields(strings.ReplaceAll(string(text), "named:", ""))...)
+}
+
+func (r *reader) has(last *atomic.Int64) bool {
+	return len(r.words) > 0 && r.words[len(r.words)-1] == strconv.FormatInt(last.Load(), 10)
+}
+
+// run does what a stream's goroutine does.
+func (r *reader) run(t *testing.T, last *atomic.Int64) {
 	for {
-		frames, replay, over := r.conn.Next(t.Context(), patience)
-		r.words = append(r.words, strings.Fields(string(bytes.Join(frames, nil)))...)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		texts, replay, over := r.conn.Next(ctx)
+		cancel()
+		r.take(bytes.Join(texts, nil))
 		switch {
+		case r.has(last):
+			return
 		case over:
-			t.Errorf("closed: %q", r.conn.Cause())
-			return
-		case len(r.words) > 0 && r.words[len(r.words)-1] == strconv.FormatInt(last.Load(), 10):
-			return
-		case !replay && len(frames) == 0:
-			t.Errorf("nothing more came after %v", r.words[max(0, len(r.words)-3):])
+			t.Errorf("closed: %q; nothing more came after %v", r.conn.Cause(), r.words[max(0, len(r.words)-3):])
 			return
 		case replay:
-			if h.Replay(r.conn, 0) {
-				continue
-			}
-			upTo := h.Offset()
-			pos, may := r.conn.Position()
-			read, reached := b.read(pos, upTo, may, 1+random.IntN(20))
-			r.conn.Advance(read, reached)
+			r.Feed()
 		}
+	}
+}
+
+// runOnSocket reads the other end of the stream's socket, now and then slowly.
+func (r *reader) runOnSocket(t *testing.T, last *atomic.Int64) {
+	server, client := pair(t)
+	if err := r.conn.Attach(server, []byte("HEAD\r\n"), []byte("first "), r); err != nil {
+		t.Error(err)
+		return
+	}
+	defer func() {
+		_ = client.Close()
+		<-r.closed
+	}()
+	_ = client.SetReadDeadline(time.Now().Add(patience))
+	wire := bufio.NewReaderSize(client, 512)
+	if head, err := wire.ReadString('\n'); head != "HEAD\r\n" || err != nil {
+		t.Errorf("begins with %q: %v", head, err)
+	}
+	body, buffer := httputil.NewChunkedReader(wire), make([]byte, 700)
+	var rest []byte
+	for !r.has(last) {
+		n, err := body.Read(buffer)
+		if err != nil {
+			t.Errorf("%v after %v; cause %q", err, r.words[max(0, len(r.words)-3):], r.conn.Cause())
+			return
+		}
+		rest = append(rest, buffer[:n]...)
+		whole := bytes.LastIndexByte(rest, ' ') + 1
+		r.take(bytes.TrimPrefix(rest[:whole], []byte("first ")))
+		rest = bytes.Clone(rest[whole:])
 	}
 }
 
@@ -149,9 +207,8 @@ func joinAtAnyTime(t *testing.T, random *rand.Rand) {
 	enter := func() {
 		me := fmt.Sprint("user:", 1+random.IntN(2))
 		head := h.Offset()
-		r := &reader{from: random.Int64N(head + 1), may: []journal.Grant{{Audience: me}, {Audience: "everyone", After: random.Int64N(head + 1)}}}
-		r.conn = hub.NewConn(r.from, []string{me}, classAll, false)
-		h.Add(r.conn)
+		r := &reader{hub: h, book: b, random: rand.New(rand.NewPCG(random.Uint64(), 1)), closed: make(chan struct{}), from: random.Int64N(head + 1), may: []journal.Grant{{Audience: me}, {Audience: "everyone", After: random.Int64N(head + 1)}}}
+		r.conn = h.Add(r.from, []string{me}, classAll, false)
 		for range random.IntN(3) {
 			step() // between knowing the connection and knowing what it may read
 		}
@@ -159,8 +216,11 @@ func joinAtAnyTime(t *testing.T, random *rand.Rand) {
 			t.Error("not settled")
 		}
 		all = append(all, r)
-		own := rand.New(rand.NewPCG(random.Uint64(), 1))
-		running.Go(func() { r.run(t, h, b, own, &last) })
+		run := r.run
+		if random.IntN(2) == 0 {
+			run = r.runOnSocket
+		}
+		running.Go(func() { run(t, &last) })
 	}
 	for i := range entries {
 		step()

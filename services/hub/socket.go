@@ -1,0 +1,121 @@
+package hub
+
+import (
+	"net"
+	"syscall"
+	"time"
+)
+
+// pushTimeout is how long a reader that has not taken what was written to it may take for that. What the kernel takes
+// into its buffers counts as taken, so this finds the stalled, not the vanished.
+const pushTimeout = 10 * time.Second
+
+// Owner is who opened a stream that has a socket.
+type Owner interface {
+	// Feed goes on with the replay of the connection: one step.
+	Feed()
+	// Closed is told once, when the socket is closed.
+	Closed()
+}
+
+// socket is a connection taken over from the HTTP server.
+type socket struct {
+	net.Conn
+	raw syscall.RawConn
+}
+
+// Attach has the shard write to a socket from now on: first head and text in one write with whatever else waits, then
+// what comes, each frame as a chunk. The hub owns the socket then. A socket that is no file of the system is refused.
+func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
+	file, ok := conn.(syscall.Conn)
+	if !ok {
+		return errNoFile
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	s := c.lock()
+	defer s.unlock()
+	c.sink, c.owner = &socket{Conn: conn, raw: raw}, owner
+	first := newFrame(head, text)
+	c.queue, c.queued = append(append(s.spare(), first), c.queue...), c.queued+first.size()
+	c.begin()
+	c.rouse(false)
+	go c.watch()
+	return nil
+}
+
+// watch waits for the client to go: it sends nothing any more, and if it does, it has no right to.
+func (c *Conn) watch() {
+	var b [1]byte
+	_, _ = c.sink.Read(b[:])
+	c.sink.close()
+	c.owner.Closed()
+}
+
+func (s *socket) close() { _ = s.Close() }
+
+// written is what becomes of a connection after an attempt to write to it.
+func (c *Conn) written(j *job, now time.Duration) {
+	switch {
+	case j.err != nil:
+		c.fail()
+	case j.rest != nil:
+		go c.push(j.rest, j.last)
+	case j.last:
+		c.sink.close()
+	default:
+		c.writing, c.wrote = false, now
+		c.goOn()
+	}
+}
+
+// fail ends a connection whose socket is of no use any more.
+func (c *Conn) fail() {
+	if c.mode != closed {
+		c.queue, c.queued, c.mode = nil, 0, closed
+	}
+	c.sink.close() // writing stays true: nobody is to try again
+}
+
+// goOn looks what is next when nothing is under way.
+func (c *Conn) goOn() {
+	switch {
+	case len(c.queue) > 0 || c.mode == closed:
+		c.rouse(len(c.queue) > 0)
+	case c.mode == replaying && !c.feeding:
+		c.feeding = true
+		go c.feed()
+	}
+}
+
+func (c *Conn) feed() {
+	c.owner.Feed()
+	defer c.lock().unlock()
+	c.feeding = false
+	if !c.writing {
+		c.goOn()
+	}
+}
+
+// push waits for a slow reader, in a goroutine of its own, so that nobody else does.
+func (c *Conn) push(rest []byte, last bool) {
+	err := c.sink.SetWriteDeadline(time.Now().Add(pushTimeout))
+	if err == nil {
+		_, err = c.sink.Write(rest)
+	}
+	if err == nil {
+		err = c.sink.SetWriteDeadline(time.Time{})
+	}
+	defer c.lock().unlock()
+	switch {
+	case err != nil:
+		c.fail()
+	case last:
+		c.sink.close()
+	default:
+		c.writing, c.wrote = false, c.shard.hub.since()
+		c.goOn()
+	}
+}
