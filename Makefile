@@ -28,7 +28,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run test test-deps debian-packages verify-faults bench-publish bench-herd bench-lock lint fmt clean
+.PHONY: help build run test test-deps debian-packages verify-faults bench bench-publish bench-herd bench-lock lint fmt clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ verify-faults-mutants: debian-packages ## break one promise of the sources at a 
 # ARGS="-batch 100" passes flags on; ARGS=-h lists them.
 ARGS ?=
 MEASURE := cd bench && $(GO) run ./measure
+
+bench: debian-packages ## Belfry beside the raw write limit and its peers: medians and ratios [ARGS=-h]
+	@dpkg-query -W libnginx-mod-nchan >/dev/null 2>&1 || apt-get install -y -qq --no-install-recommends libnginx-mod-nchan
+	@cd bench && $(GO) run ./compare $(ARGS)
 
 bench-publish: debian-packages ## how many notices a second are taken, each durable, and at what cost [ARGS=-h]
 	@$(MEASURE) publish $(ARGS)

@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,7 @@ type Loop struct {
 	// OnEvent, where it is set, is told of every event without a mark of a stream that has begun.
 	OnEvent func(s *Stream, e *Event, now int64)
 
+	ctx     context.Context // of the whole run
 	address netip.AddrPort
 	poller  *poller
 	sockets []socket // by number of descriptor
@@ -50,7 +52,8 @@ const (
 )
 
 // New makes a generator for one server, given as host:port of IPv4. The calling goroutine keeps its thread until Close.
-func New(address string) (*Loop, error) {
+// The end of the context ends Run.
+func New(ctx context.Context, address string) (*Loop, error) {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return nil, err
@@ -60,7 +63,7 @@ func New(address string) (*Loop, error) {
 		return nil, err
 	}
 	runtime.LockOSThread()
-	l := &Loop{Tally: &Tally{}, address: to, poller: poller, buffer: make([]byte, 256<<10)}
+	l := &Loop{Tally: &Tally{}, ctx: ctx, address: to, poller: poller, buffer: make([]byte, 256<<10)}
 	l.ledger.tally = l.Tally
 	return l, nil
 }
@@ -98,6 +101,9 @@ func (l *Loop) Run(what string, limit time.Duration, done func() bool) error {
 			return nil
 		}
 		now := time.Now()
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
 		if now.After(deadline) {
 			return fmt.Errorf("%s: not after %v; %s", what, limit, l.state())
 		}

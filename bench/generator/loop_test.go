@@ -122,7 +122,7 @@ func byteByByte(conn net.Conn, text string) {
 // watching opens two streams on each of two topics.
 func (s *tiny) watching() *Loop {
 	s.t.Helper()
-	l, err := New(s.net.Addr().String())
+	l, err := New(s.t.Context(), s.net.Addr().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestRivals(t *testing.T) {
 
 func drive(t *testing.T, address string, framed bool) {
 	t.Helper()
-	l, err := generator.New(address)
+	l, err := generator.New(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,23 +38,14 @@ func CPUTime(pid int) (time.Duration, error) {
 
 // TreeCPUTime is CPUTime of a process and its children together, as of PostgreSQL, which has one for
 // each connection.
-func TreeCPUTime(pid int) (time.Duration, error) {
-	sum, err := CPUTime(pid)
-	if err != nil {
-		return 0, err
-	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return 0, err
-	}
-	for field := range strings.FieldsSeq(string(children)) {
-		child, err := strconv.Atoi(field)
-		if err != nil {
+func TreeCPUTime(pid int) (sum time.Duration, err error) {
+	pids, err := tree(pid)
+	for i, pid := range pids {
+		used, err := CPUTime(pid)
+		if err != nil && i == 0 {
 			return 0, err
 		}
-		if used, err := CPUTime(child); err == nil { // one that has ended by now counts with its parent
-			sum += used
-		}
+		sum += used // 0 of a child that has ended by now: it counts with its parent
 	}
-	return sum, nil
+	return sum, err
 }

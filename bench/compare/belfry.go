@@ -1,0 +1,152 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"belfry/bench/generator"
+	"belfry/bench/server"
+	"belfry/internal/testpg"
+	"belfry/models"
+	"belfry/services"
+)
+
+// belfry is Belfry on one of its databases, each of which keeps what it has acknowledged.
+type belfry struct{ sqlite bool }
+
+const (
+	signingKey = "a key for benchmarks alone, no secret"
+	crowdName  = "crowd"
+	sessionMax = 12 * time.Hour
+)
+
+// start starts a fresh database and a node on it, with a user and a session for each stream.
+func (b *belfry) start(r *run1, s shape) *site {
+	t := r.t
+	t.Helper()
+	result := &site{begins: "lock"}
+	database := server.SQLite(t)
+	if !b.sqlite {
+		cluster := testpg.NewCluster(t, "max_connections=200")
+		database, result.database = cluster.DSN(), cluster.PID()
+	}
+	node := server.New(t, database, append([]string{"SECRET=" + signingKey, "SESSION_MAX=" + sessionMax.String(), "SESSION_IDLE=6h",
+		"STREAMS_PER_USER=32"}, s.settings...)...)
+	key := node.AddKey("bench", "notices:write")
+	cookies := writeCrowd(t, database, s)
+	node.MustStart()
+	result.node, result.address, result.pid = node, node.Address(), node.PID()
+	result.head = func(b []byte, stream int, lastID []byte) []byte {
+		b = fmt.Appendf(b, "GET /sse/stream HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nCookie: belfry=%s\r\n", result.address, cookies[stream])
+		if len(lastID) > 0 {
+			b = fmt.Appendf(b, "Last-Event-ID: %s\r\n", lastID)
+		}
+		return append(b, "\r\n"...)
+	}
+	result.request, result.batch = requests(result.address, key, s)
+	return result
+}
+
+// notice is one of some 200 bytes of text, as a build server might send it, with its mark.
+func notice(b []byte, s shape, m generator.Message) []byte {
+	switch {
+	case s.everyone:
+		b = append(b, `"to":{"everyone":true}`...)
+	case s.together:
+		b = append(b, `"to":{"groups":["`+crowdName+`"]}`...)
+	default:
+		b = append(append(append(b, `"to":{"users":["`...), person(m.To)...), `"]}`...)
+	}
+	b = append(b, `,"title":"The build is done","body":"All 812 checks passed in 3 min 12 s. The packages lie where those of the last one lay, and the log is kept for a week. `...)
+	return append(m.Mark.Append(b), `"}`...)
+}
+
+// requests publishes one notice under an idempotency key of its own, or many in a batch, each under one.
+func requests(address, key string, s shape) (one, batch func(b []byte, m []generator.Message) []byte) {
+	head := func(path, kind string) string {
+		return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\n", path, address, key, kind)
+	}
+	oneHead, batchHead := head("/api/v1/notices", "application/json"), head("/api/v1/notices/batch", "application/x-ndjson")
+	var body []byte
+	one = func(b []byte, m []generator.Message) []byte {
+		body = notice(append(body[:0], '{'), s, m[0])
+		b = append(m[0].Mark.Append(append(append(b, oneHead...), "Idempotency-Key: "...)), fmt.Sprintf("-%d\r\nContent-Length: %d\r\n\r\n", m[0].To, len(body))...)
+		return append(b, body...)
+	}
+	batch = func(b []byte, m []generator.Message) []byte {
+		body = body[:0]
+		for _, message := range m {
+			body = message.Mark.Append(append(body, `{"idempotency_key":"`...))
+			body = append(notice(append(body, `",`...), s, message), '\n')
+		}
+		b = fmt.Appendf(append(b, batchHead...), "Content-Length: %d\r\n\r\n", len(body))
+		return append(b, body...)
+	}
+	return one, batch
+}
+
+func person(i int) string { return fmt.Sprintf("ringer%05d", i) }
+
+// writeCrowd writes a user with a session for each stream, and the group of all of them, straight into the database:
+// to sign ten thousand people in would take a quarter of an hour of password hashing. It gives their cookies.
+func writeCrowd(t testing.TB, database string, s shape) (cookies []string) {
+	t.Helper()
+	db, err := services.OpenDatabase(t.Context(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	now := models.InstantOf(time.Now())
+	users := make([]models.User, s.streams)
+	for i := range users {
+		// Nobody signs in: what stands for the hash of a password fits none.
+		users[i] = models.User{Username: person(i), DisplayName: person(i), Role: models.RoleUser, PasswordHash: "none", CreatedAt: now}
+	}
+	group := models.Group{Name: crowdName, DisplayName: crowdName, CreatedAt: now}
+	const rows = 500 // of one statement, which takes a bounded number of values
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := db.Write.WithContext(t.Context())
+	must(write.CreateInBatches(&users, rows).Error)
+	must(write.Create(&group).Error)
+	sessions, members := make([]models.Session, s.streams), make([]models.Membership, s.streams)
+	for i, user := range users {
+		at := now
+		if s.lastSeen != nil {
+			at = models.InstantOf(s.lastSeen(i))
+		}
+		secret := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "the secret of session %010d", i))
+		hash := sha256.Sum256([]byte(secret))
+		sessions[i] = models.Session{ID: fmt.Sprintf("session-%014d", i), UserID: user.ID, SecretHash: hash[:], State: models.SessionActive,
+			CreatedAt: at, LastActiveAt: at, ProvedAt: at, IP: "127.0.0.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"}
+		members[i] = models.Membership{GroupID: group.ID, UserID: user.ID}
+		cookies = append(cookies, cookie(t, &sessions[i], secret))
+	}
+	must(write.CreateInBatches(&sessions, rows).Error)
+	must(write.CreateInBatches(&members, rows).Error)
+	return cookies
+}
+
+// cookie signs what the node would have given at sign-in.
+func cookie(t testing.TB, s *models.Session, secret string) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": "belfry", "aud": []string{"belfry-session"}, "sid": s.ID, "jti": secret,
+		"exp": s.CreatedAt.Time().Add(sessionMax + 24*time.Hour).Unix()})
+	sum := sha256.Sum256([]byte("belfry kid " + signingKey))
+	token.Header["typ"], token.Header["kid"] = "belfry-session+jwt", hex.EncodeToString(sum[:4])
+	signed, err := token.SignedString([]byte(signingKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}

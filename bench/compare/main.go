@@ -1,0 +1,175 @@
+// Command compare measures Belfry beside the raw write limit and its peers, all in one run and on one machine:
+//
+//	go run ./compare                        everything, three rounds: more than an hour
+//	go run ./compare -scenarios fanout,storm -servers raw1,nchan,belfry-postgres
+//
+// A round runs each scenario with a fresh server of each kind, raw1 first; what is printed is medians over the rounds,
+// and ratios to raw1 of the same round, for the speed of a shared machine moves between rounds. It exits with 1 when a
+// server failed, or when Belfry lost or doubled a message.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/bench/program"
+	"belfry/bench/server"
+)
+
+// options are what can be set.
+type options struct {
+	scenarios, servers, idle, publishers string
+	rounds                               int
+	streams, storm, missed, batch        int
+	rate                                 float64
+	warmUp, duration, hold               time.Duration
+	json                                 string
+}
+
+func (o *options) flags(set *flag.FlagSet) {
+	set.StringVar(&o.scenarios, "scenarios", "", "comma separated; empty = all of "+strings.Join(scenarioNames(), ","))
+	set.StringVar(&o.servers, "servers", "", "comma separated; empty = all of "+strings.Join(serverNames(), ","))
+	set.IntVar(&o.rounds, "rounds", 3, "how often all is measured")
+	set.DurationVar(&o.warmUp, "warmup", time.Second, "time before what is measured for a time")
+	set.DurationVar(&o.duration, "duration", 6*time.Second, "how long fanout, rate, unicast and batch are measured")
+	set.IntVar(&o.streams, "streams", 1000, "streams of fanout, rate, unicast and batch")
+	set.StringVar(&o.idle, "idle", "5000,10000", "numbers of streams of idle")
+	set.DurationVar(&o.hold, "hold", 10*time.Second, "how long idle streams are held before memory is read")
+	set.Float64Var(&o.rate, "rate", 30, "messages a second of rate")
+	set.StringVar(&o.publishers, "publishers", "64,4", "numbers of connections that publish in unicast")
+	set.IntVar(&o.batch, "batch", 500, "notices a request of batch")
+	set.IntVar(&o.storm, "storm", 2000, "streams of storm")
+	set.IntVar(&o.missed, "missed", 20, "messages that the streams of storm miss")
+	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) (exitCode int) {
+	var o options
+	set := flag.NewFlagSet("compare", flag.ExitOnError)
+	o.flags(set)
+	_ = set.Parse(args) // it exits by itself
+	if set.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "compare: what is %q?\n", set.Arg(0))
+		return 2
+	}
+	plan, err := newPlan(&o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		return 2
+	}
+	defer server.Remove()
+	defer removeRivals()
+	// One thread of ours is enough, and those of a second would only wake each other.
+	runtime.GOMAXPROCS(1)
+	report := plan.measure(os.Stderr, func(name string, body func(testing.TB)) { program.Run(name, body) })
+	report.print(os.Stdout)
+	if o.json != "" {
+		err = report.save(o.json)
+	}
+	if err != nil || report.failed() {
+		fmt.Fprintln(os.Stderr, "compare:", "something failed", err)
+		return 1
+	}
+	return 0
+}
+
+// plan is what is measured: each scenario with each server that can do it.
+type plan struct {
+	options   *options
+	scenarios []*scenario
+	servers   []*contestant
+}
+
+func newPlan(o *options) (*plan, error) {
+	p := &plan{options: o}
+	for _, name := range split(o.servers, serverNames()) {
+		c := contestantNamed(name)
+		if c == nil {
+			return nil, fmt.Errorf("no server is named %q", name)
+		}
+		p.servers = append(p.servers, c)
+	}
+	for _, name := range split(o.scenarios, scenarioNames()) {
+		list, err := scenariosNamed(name, o)
+		if err != nil {
+			return nil, err
+		}
+		p.scenarios = append(p.scenarios, list...)
+	}
+	return p, nil
+}
+
+func split(list string, all []string) []string {
+	if list == "" {
+		return all
+	}
+	return strings.Split(list, ",")
+}
+
+// numbers reads a list of counts.
+func numbers(list string) (ns []int, err error) {
+	for field := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is no number of anything", field)
+		}
+		ns = append(ns, n)
+	}
+	return ns, nil
+}
+
+// measure runs all rounds. each runs one measurement as a test would be run, and cleans up after it.
+func (p *plan) measure(progress io.Writer, each func(name string, body func(testing.TB))) *report {
+	r := newReport(p)
+	var text *template
+	each("the form of a notice", func(t testing.TB) { text = captureTemplate(t) })
+	if text == nil {
+		r.Results = append(r.Results, Result{Scenario: "template", Server: "belfry-sqlite", Fault: "no notice was captured"})
+		return r
+	}
+	for round := 1; round <= p.options.rounds; round++ {
+		for _, s := range p.scenarios {
+			for _, c := range p.servers {
+				if s.only != nil && !s.only(c) {
+					continue
+				}
+				result := Result{Scenario: s.name, Server: c.name, Round: round}
+				name := fmt.Sprintf("round %d, %s, %s", round, s.name, c.name)
+				interrupted, done := false, false
+				each(name, func(t testing.TB) {
+					defer func() { interrupted = t.Context().Err() != nil }()
+					result.Values = s.run(&run1{t: t, options: p.options, template: text}, c)
+					done = true
+				})
+				if interrupted {
+					return r
+				}
+				if !done {
+					result.Fault = "failed"
+				}
+				r.Results = append(r.Results, result)
+				fmt.Fprintf(progress, "%s: %s\n", name, s.brief(result))
+			}
+		}
+	}
+	return r
+}
+
+// save writes all that was measured.
+func (r *report) save(path string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(text, '\n'), 0o600)
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// created marks the line of a batch's answer whose notice was taken.
+var created = []byte(`"status":201`)
+
+func isCreated(line []byte) bool { return bytes.Contains(line, created) }
+
+// column is one figure of a table.
+type column struct {
+	title    string
+	key      string // of the value
+	decimals int
+	ratio    bool // to raw1 of the same round
+}
+
+var (
+	idleColumns = []column{{"KiB RSS/stream", "rss", 2, false}, {"KiB PSS/stream", "pss", 2, false}, {"RSS before, KiB", "before", 0, false}, {"all open, s", "connect", 2, false}}
+
+	deliveryColumns = []column{{"deliveries/s", "per_s", 0, false}, {"per server CPU s", "per_cpu_s", 0, false}, {"× raw1", "per_cpu_s", 2, true},
+		{"µs/delivery", "us", 2, false}, {"with database: × raw1", "per_cpu_s_with_database", 2, true}, {"µs", "us_with_database", 2, false}}
+	latencyColumns = []column{{"p50 ms", "latency_p50", 2, false}, {"p99 ms", "latency_p99", 2, false}, {"max ms", "latency_max", 1, false},
+		{"after ack p99 ms", "after_ack_p99", 2, false}}
+	publishColumns = []column{{"notices/s", "per_s", 0, false}, {"per server CPU s", "per_cpu_s", 0, false}, {"× raw1", "per_cpu_s", 2, true},
+		{"µs/notice", "us", 1, false}, {"with database: µs", "us_with_database", 1, false}}
+	ackColumns   = []column{{"ack p50 ms", "ack_p50", 2, false}, {"p99 ms", "ack_p99", 2, false}, {"delivery p50 ms", "latency_p50", 2, false}, {"p99 ms", "latency_p99", 2, false}}
+	stormColumns = []column{{"all caught up, s", "caught_up", 3, false}, {"open p50 ms", "connect_p50", 0, false}, {"server CPU s", "cpu_s", 3, false},
+		{"µs/reconnect", "us", 0, false}, {"with database: µs", "us_with_database", 0, false}}
+	accountColumns = []column{{"lost", "lost", 0, false}, {"doubled", "doubled", 0, false}, {"disorder", "disorder", 0, false},
+		{"RSS end, KiB", "rss_end", 0, false}, {"generator, % of server", "generator", 0, false}}
+)
+
+// Result is one measurement.
+type Result struct {
+	Scenario string             `json:"scenario"`
+	Server   string             `json:"server"`
+	Round    int                `json:"round"`
+	Values   map[string]float64 `json:"values,omitempty"`
+	Fault    string             `json:"fault,omitempty"`
+}
+
+// report is all that was measured, and on what.
+type report struct {
+	Machine string    `json:"machine"`
+	Began   time.Time `json:"began"`
+	Results []Result  `json:"results"`
+
+	plan *plan
+}
+
+func newReport(p *plan) *report {
+	return &report{Machine: machine(), Began: time.Now().UTC().Truncate(time.Second), plan: p}
+}
+
+// machine says what it was measured on.
+func machine() string {
+	model, kernel := "an unknown processor", "an unknown kernel"
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		if _, after, found := strings.Cut(string(text), "model name"); found {
+			line, _, _ := strings.Cut(after, "\n")
+			model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
+		}
+	}
+	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		kernel = strings.TrimSpace(string(text))
+	}
+	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, kernel, runtime.Version())
+}
+
+func (r *report) failed() bool {
+	return slices.ContainsFunc(r.Results, func(result Result) bool { return result.Fault != "" })
+}
+
+// print writes a table for each scenario: medians over the rounds, with the least and the greatest.
+func (r *report) print(out io.Writer) {
+	fmt.Fprintf(out, "%s\n%d rounds from %s; median (least–greatest)\n", r.Machine, r.plan.options.rounds, r.Began.Format(time.DateTime))
+	for _, s := range r.plan.scenarios {
+		fmt.Fprintf(out, "\n%s\n", s.name)
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+		row := []string{"server", "runs"}
+		for _, c := range s.columns {
+			row = append(row, c.title)
+		}
+		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
+		for _, c := range r.plan.servers {
+			if s.only == nil || s.only(c) {
+				fmt.Fprintln(w, r.row(s, c.name)+"\t")
+			}
+		}
+		_ = w.Flush()
+	}
+}
+
+func (r *report) row(s *scenario, of string) string {
+	row := []string{of, strconv.Itoa(len(r.values(s, of, column{key: ""})))}
+	for _, c := range s.columns {
+		row = append(row, spread(r.values(s, of, c), c.decimals))
+	}
+	if r.faults(s, of) > 0 {
+		row = append(row, fmt.Sprintf("%d FAILED", r.faults(s, of)))
+	}
+	return strings.Join(row, "\t")
+}
+
+func (r *report) faults(s *scenario, of string) (n int) {
+	for _, result := range r.Results {
+		if result.Scenario == s.name && result.Server == of && result.Fault != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// values are those of a column, one a round that has it. The column without a key has one for each run.
+func (r *report) values(s *scenario, of string, c column) (all []float64) {
+	for _, result := range r.Results {
+		if result.Scenario != s.name || result.Server != of || result.Values == nil {
+			continue
+		}
+		value, found := result.Values[c.key]
+		if c.ratio {
+			raw, measured := r.raw(s, result.Round)[c.key]
+			found = found && measured && raw > 0
+			value /= cmp.Or(raw, 1)
+		}
+		if found || c.key == "" {
+			all = append(all, value)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// raw is what raw1 did in a round.
+func (r *report) raw(s *scenario, round int) map[string]float64 {
+	for _, result := range r.Results {
+		if result.Scenario == s.name && result.Server == "raw1" && result.Round == round {
+			return result.Values
+		}
+	}
+	return nil
+}
+
+// spread is a median, and where there is more than one value the least and the greatest.
+func spread(sorted []float64, decimals int) string {
+	text := func(v float64) string { return strconv.FormatFloat(v, 'f', decimals, 64) }
+	switch n := len(sorted); {
+	case n == 0:
+		return "–"
+	case sorted[0] == sorted[n-1]:
+		return text(sorted[0])
+	default:
+		return fmt.Sprintf("%s (%s–%s)", text(median(sorted)), text(sorted[0]), text(sorted[n-1]))
+	}
+}
+
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[n/2] + sorted[(n-1)/2]) / 2
+}
+
+// brief is one measurement on a line.
+func (s *scenario) brief(r Result) string {
+	if r.Fault != "" {
+		return r.Fault
+	}
+	var parts []string
+	for _, c := range s.columns {
+		if value, found := r.Values[c.key]; found && !c.ratio {
+			parts = append(parts, fmt.Sprintf("%s %s", c.title, strconv.FormatFloat(value, 'f', c.decimals, 64)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
