@@ -54,7 +54,7 @@ func (c *Conn) onBeat() {
 	case c.rotate > 0 && now >= c.rotate:
 		c.end(h.rhythm.Rotated())
 		return
-	case !c.writing && len(c.queue) == 0 && now-c.wrote >= h.rhythm.Heartbeat:
+	case !c.writing && c.queue.len() == 0 && now-c.wrote >= h.rhythm.Heartbeat:
 		c.put(NewFrame(h.rhythm.Ping(time.Now())), false)
 		c.wrote = now // as good as
 	}

@@ -57,8 +57,7 @@ type Conn struct {
 	why     Cause
 	changes int // of what may be read; see Settle
 	grants  []journal.Grant
-	queue   []*Frame
-	queued  int   // bytes
+	queue   queue
 	pos     int64 // everything for this reader up to here was queued or written
 	asOf    int64 // what Settle was told holds up to here; see Knows
 
@@ -105,18 +104,14 @@ func (c *Conn) Knows(offset int64) bool {
 
 // put appends to the queue.
 func (c *Conn) put(f *Frame, far bool) {
-	if c.queued+f.size() > queueLimit {
+	if c.queue.bytes+f.size() > queueLimit {
 		c.close(CauseOverflow)
 		if c.sink != nil {
 			c.sink.close() // what is under way may wait for the reader a long time
 		}
 		return
 	}
-	if c.queue == nil {
-		c.queue = c.shard.spare()
-	}
-	c.queue = append(c.queue, f)
-	c.queued += f.size()
+	c.queue.push(c.shard, f)
 	c.rouse(far)
 }
 
@@ -139,7 +134,7 @@ func (c *Conn) rouse(far bool) {
 }
 
 func (c *Conn) close(why Cause) {
-	c.queue, c.queued, c.mode, c.why = nil, 0, closed, why
+	c.queue, c.mode, c.why = queue{}, closed, why
 	c.rouse(false)
 }
 
@@ -172,17 +167,10 @@ func (c *Conn) Hold(text []byte) {
 	if c.mode == closed {
 		return
 	}
-	kept := c.queue[:0]
-	for _, f := range c.queue {
-		if f.Offset == 0 {
-			kept = append(kept, f)
-			continue
-		}
-		c.pos = min(c.pos, f.Offset-1)
-		c.queued -= f.size()
+	if first := c.queue.withdraw(c.shard); first > 0 {
+		c.pos = min(c.pos, first-1)
 	}
-	clear(c.queue[len(kept):])
-	c.queue, c.mode = kept, held
+	c.mode = held
 	c.changes++
 	c.put(NewFrame(text), false)
 }
@@ -212,8 +200,7 @@ func (c *Conn) end(text []byte) {
 	}
 	c.close(CauseEnded)
 	if text != nil {
-		last := NewFrame(text)
-		c.queue, c.queued = append(c.shard.spare(), last), last.size()
+		c.queue.push(c.shard, NewFrame(text))
 	}
 }
 
@@ -228,7 +215,7 @@ func (c *Conn) Next(ctx context.Context) (texts [][]byte, replay, over bool) {
 			c.begin()
 		}
 		texts = c.texts()
-		idle := len(c.queue) == 0
+		idle := c.queue.len() == 0
 		replay, over = idle && c.mode == replaying, idle && c.mode == closed
 		wake := c.wake
 		s.unlock()
@@ -244,32 +231,14 @@ func (c *Conn) Next(ctx context.Context) (texts [][]byte, replay, over bool) {
 }
 
 func (c *Conn) texts() (texts [][]byte) {
-	taken := c.take()
-	for _, f := range taken {
+	if c.queue.len() == 0 {
+		return nil
+	}
+	c.wrote = c.shard.hub.since()
+	for _, f := range c.queue.take(c.shard, nil, writeLimit) {
 		texts = append(texts, f.Text(c.unnamed))
 	}
-	if taken != nil {
-		c.wrote = c.shard.hub.since()
-		c.shard.recycle(taken)
-	}
 	return texts
-}
-
-// take gives the next frames, at least one if there is any. They belong to the shard's spares afterwards.
-func (c *Conn) take() (taken []*Frame) {
-	n, size := 0, 0
-	for n < len(c.queue) && (n == 0 || size+c.queue[n].size() <= writeLimit) {
-		size += c.queue[n].size()
-		n++
-	}
-	c.queued -= size
-	if n == len(c.queue) {
-		taken, c.queue = c.queue, nil
-		return taken
-	}
-	taken = append(c.shard.spare(), c.queue[:n]...)
-	c.queue = slices.Delete(c.queue, 0, n)
-	return taken
 }
 
 // Without reports whether the connection is found under no audience that begins so.

@@ -73,7 +73,7 @@ func (h *Hub) Remove(c *Conn) {
 		s.readers.remove(g.Audience, c)
 	}
 	if c.mode != closed {
-		c.queue, c.queued, c.mode = nil, 0, closed
+		c.queue, c.mode = queue{}, closed
 	}
 }
 
@@ -202,7 +202,7 @@ func (h *Hub) Settle(c *Conn, turn int, grants []journal.Grant, hold bool) bool 
 	for _, g := range grants {
 		s.readers.add(g.Audience, c, g.After)
 	}
-	c.queue, c.queued = nil, 0 // older than what the caller has read, and would contradict it
+	c.queue = queue{} // older than what the caller has read, and would contradict it
 	c.mode = replaying
 	if hold {
 		c.mode = held // though an older release came meanwhile

@@ -52,6 +52,16 @@ type job struct {
 	err    error
 }
 
+// done empties the job for the next one, but for the room that its list takes.
+func (j *job) done() {
+	frames := j.frames
+	if cap(frames) > spareSize {
+		frames = nil
+	}
+	clear(frames)
+	*j = job{frames: frames[:0]}
+}
+
 func newShard(h *Hub) *shard {
 	s := &shard{hub: h, conns: map[*Conn]struct{}{}, control: index{}, readers: index{}}
 	s.work = s.run
@@ -108,15 +118,11 @@ func (s *shard) run() {
 		now := s.hub.since()
 		s.mu.Lock()
 		for i := range n {
-			job := &s.jobs[i]
-			job.conn.written(job, now)
-			s.recycle(job.frames)
-			*job = job0
+			s.jobs[i].conn.written(&s.jobs[i], now)
+			s.jobs[i].done()
 		}
 	}
 }
-
-var job0 job
 
 // pick takes the next jobs.
 func (s *shard) pick() (n int) {
@@ -136,14 +142,14 @@ func (s *shard) prepare(n int, c *Conn, from turn) int {
 		return 0
 	}
 	c.ready = nowhere
-	frames := c.take()
-	last := c.mode == closed && len(c.queue) == 0
-	if len(frames) == 0 && !last {
+	j := &s.jobs[n]
+	j.frames = c.queue.take(s, j.frames, writeLimit)
+	j.last = c.mode == closed && c.queue.len() == 0
+	if len(j.frames) == 0 && !j.last {
 		c.goOn()
 		return 0
 	}
-	c.writing = true
-	s.jobs[n] = job{conn: c, frames: frames, last: last}
+	j.conn, c.writing = c, true
 	return 1
 }
 

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"math"
 	"net"
 	"syscall"
 	"time"
@@ -38,8 +39,11 @@ func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
 	s := c.lock()
 	defer s.unlock()
 	c.sink, c.owner = &socket{Conn: conn, raw: raw}, owner
-	first := newFrame(head, text)
-	c.queue, c.queued = append(append(s.spare(), first), c.queue...), c.queued+first.size()
+	waiting := c.queue.take(s, nil, math.MaxInt)
+	c.queue.push(s, newFrame(head, text))
+	for _, f := range waiting {
+		c.queue.push(s, f)
+	}
 	c.begin()
 	c.rouse(false)
 	go c.watch()
@@ -74,7 +78,7 @@ func (c *Conn) written(j *job, now time.Duration) {
 // fail ends a connection whose socket is of no use any more.
 func (c *Conn) fail() {
 	if c.mode != closed {
-		c.queue, c.queued, c.mode = nil, 0, closed
+		c.queue, c.mode = queue{}, closed
 	}
 	c.sink.close() // writing stays true: nobody is to try again
 }
@@ -82,8 +86,8 @@ func (c *Conn) fail() {
 // goOn looks what is next when nothing is under way.
 func (c *Conn) goOn() {
 	switch {
-	case len(c.queue) > 0 || c.mode == closed:
-		c.rouse(len(c.queue) > 0)
+	case c.queue.len() > 0 || c.mode == closed:
+		c.rouse(c.queue.len() > 0)
 	case c.mode == replaying && !c.feeding:
 		c.feeding = true
 		go c.feed()

@@ -268,22 +268,3 @@ func TestPipesAreRefused(t *testing.T) {
 		t.Error("a pipe was taken")
 	}
 }
-
-// BenchmarkFanOut is what a delivery costs, the reader's side included: a thousand sockets get each entry.
-func BenchmarkFanOut(b *testing.B) {
-	h := hub.New(0, hub.RecentEntries)
-	const readers = 1_000
-	for range readers {
-		c := h.Add(0, []string{"user:1"}, classAll, false)
-		h.Settle(c, c.Turn(), grants("everyone"), false)
-		h.Replay(c, 0)
-		client, _, _ := attach(b, h, c)
-		go func() { _, _ = io.Copy(io.Discard, client) }()
-	}
-	text := strings.Repeat("x", 400)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for offset := int64(1); offset <= int64(b.N/readers)+1; offset++ {
-		h.Deliver(offset, []string{"everyone"}, entry(offset, classA, text))
-	}
-}

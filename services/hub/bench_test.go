@@ -1,0 +1,135 @@
+package hub_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/services/hub"
+	"belfry/services/journal"
+)
+
+// null is a sink that takes everything: what is left of the cost is ours, and a system call that does nothing.
+type null struct{ file *os.File }
+
+func (n null) Write(f func(uintptr) bool) error { f(n.file.Fd()); return nil }
+func (null) Read(func(uintptr) bool) error      { return nil }
+func (null) Control(func(uintptr)) error        { return nil }
+
+type nobody struct{}
+
+func (nobody) Feed()   {}
+func (nobody) Closed() {}
+
+func openNull(b testing.TB) null {
+	b.Helper()
+	file, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = file.Close() })
+	return null{file}
+}
+
+// crowdOf is a hub with streams of as many people, each in one group of a hundred besides.
+func crowdOf(b testing.TB, n int) (h *hub.Hub, conns []*hub.Conn) {
+	b.Helper()
+	sink := openNull(b)
+	h = hub.New(0, hub.RecentEntries)
+	h.Keep(hub.Rhythm{Heartbeat: 15 * time.Minute, Ping: func(time.Time) []byte { return nil }})
+	for i := range n {
+		conns = append(conns, enter(h, sink, i))
+	}
+	return h, conns
+}
+
+func enter(h *hub.Hub, sink null, i int) *hub.Conn {
+	me := fmt.Sprint("user:", i)
+	c := h.Add(h.Offset(), []string{me, fmt.Sprint("session:00000000-0000-0000-0000-", i)}, classAll, false)
+	h.Settle(c, c.Turn(), []journal.Grant{{Audience: me}, {Audience: "everyone"}, {Audience: fmt.Sprint("group:", i/100)}}, false)
+	h.Replay(c, 0)
+	c.AttachRaw(sink, nobody{})
+	return c
+}
+
+// quiet waits until all is written.
+func quiet(h *hub.Hub) {
+	for !h.Idle() {
+		runtime.Gosched()
+	}
+}
+
+// BenchmarkDeliver is what one delivery costs beside the write: to all, to one.
+func BenchmarkDeliver(b *testing.B) {
+	const readers = 10_000
+	for _, audience := range []string{"everyone", "user:17"} {
+		b.Run(audience, func(b *testing.B) {
+			h, _ := crowdOf(b, readers)
+			each := 1
+			if audience == "everyone" {
+				each = readers
+			}
+			f := entry(0, classA, strings.Repeat("x", 300))
+			b.ReportAllocs()
+			b.ResetTimer()
+			for offset := int64(1); offset <= int64(b.N/each)+1; offset++ {
+				next := *f
+				next.Offset = offset
+				h.Deliver(offset, []string{audience}, &next)
+				quiet(h)
+			}
+		})
+	}
+}
+
+// TestDeliveryAllocatesNothing: what a crowd gets costs memory for the entry, not for each delivery.
+func TestDeliveryAllocatesNothing(t *testing.T) {
+	const readers = 2_000
+	h, _ := crowdOf(t, readers)
+	f := entry(0, classA, strings.Repeat("x", 300))
+	offset := int64(0)
+	each := testing.AllocsPerRun(50, func() {
+		offset++
+		next := *f
+		next.Offset = offset
+		h.Deliver(offset, []string{"everyone"}, &next)
+		quiet(h)
+	})
+	if each > readers/100 {
+		t.Errorf("%v allocations for an entry that %d get", each, readers)
+	}
+}
+
+// BenchmarkMillion is a million subscriptions: the bytes of each, a delivery to all, one that comes and goes.
+func BenchmarkMillion(b *testing.B) {
+	const readers = 1_000_000
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	h, conns := crowdOf(b, readers)
+	quiet(h)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	size := float64(after.HeapAlloc-before.HeapAlloc) / readers
+	offset := int64(0)
+	b.Run("all", func(b *testing.B) {
+		for b.Loop() {
+			offset++
+			h.Deliver(offset, []string{"everyone"}, entry(offset, classA, strings.Repeat("x", 300)))
+			quiet(h)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/readers, "ns/delivery")
+		b.ReportMetric(size, "B/subscription")
+	})
+	b.Run("come and go", func(b *testing.B) {
+		sink := openNull(b)
+		b.ReportAllocs()
+		for b.Loop() {
+			h.Remove(enter(h, sink, readers/2))
+		}
+	})
+	runtime.KeepAlive(conns)
+}

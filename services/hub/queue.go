@@ -1,0 +1,70 @@
+package hub
+
+import (
+	"math"
+	"slices"
+)
+
+// queue is the frames that wait for one connection. The first has its place in the connection, for most wait alone; more
+// than that borrow a slice from the shard.
+type queue struct {
+	first *Frame
+	rest  []*Frame
+	bytes int
+}
+
+func (q *queue) len() int {
+	if q.first == nil {
+		return len(q.rest)
+	}
+	return 1 + len(q.rest)
+}
+
+func (q *queue) push(s *shard, f *Frame) {
+	q.bytes += f.size()
+	if q.first == nil && len(q.rest) == 0 {
+		q.first = f
+		return
+	}
+	if q.rest == nil {
+		q.rest = s.spare()
+	}
+	q.rest = append(q.rest, f)
+}
+
+// take appends the next frames to a list: up to so many bytes, and at least one if there is any.
+func (q *queue) take(s *shard, list []*Frame, bytes int) []*Frame {
+	size := 0
+	if f := q.first; f != nil {
+		list, q.first, size = append(list, f), nil, f.size()
+	}
+	n := 0
+	for n < len(q.rest) && (size == 0 || size+q.rest[n].size() <= bytes) {
+		size += q.rest[n].size()
+		n++
+	}
+	list = append(list, q.rest[:n]...)
+	q.bytes -= size
+	if n == len(q.rest) {
+		s.recycle(q.rest)
+		q.rest = nil
+	} else {
+		q.rest = slices.Delete(q.rest, 0, n)
+	}
+	return list
+}
+
+// withdraw takes back what comes from the log, and tells which came first; 0 = nothing did.
+func (q *queue) withdraw(s *shard) (first int64) {
+	var kept queue
+	for _, f := range q.take(s, nil, math.MaxInt) {
+		switch {
+		case f.Offset == 0:
+			kept.push(s, f)
+		case first == 0:
+			first = f.Offset
+		}
+	}
+	*q = kept
+	return first
+}
