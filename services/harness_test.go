@@ -73,10 +73,10 @@ func sqliteAddress(t *testing.T) string {
 }
 
 // onBoth runs a test on a node of its own over a new database of each kind.
-func onBoth(t *testing.T, test func(t *testing.T, n *node)) {
+func onBoth(t *testing.T, test func(t *testing.T, n *node), settings ...setting) {
 	t.Parallel()
-	t.Run(SQLite, func(t *testing.T) { t.Parallel(); test(t, newNode(t, sqliteAddress(t))) })
-	t.Run(Postgres, func(t *testing.T) { t.Parallel(); test(t, newNode(t, testpg.Database(t))) })
+	t.Run(SQLite, func(t *testing.T) { t.Parallel(); test(t, newNode(t, sqliteAddress(t), settings...)) })
+	t.Run(Postgres, func(t *testing.T) { t.Parallel(); test(t, newNode(t, testpg.Database(t), settings...)) })
 }
 
 // node is one server without its HTTP.

@@ -33,16 +33,18 @@ type Sessions struct {
 	limits   models.SessionLimits
 	log      *slog.Logger
 
-	row       func(ctx context.Context, id string) (*Live, error) // from the database; a simulation has its own
-	cache     *cache[string, *Live]                               // by id; what lies in it is not changed
-	refreshed int64                                               // the newest activity that Refresh has learned of
+	rows      func(ctx context.Context, ids ...string) ([]*Live, error) // from the database; a simulation has its own
+	cache     *cache[string, *Live]                                     // by id; what lies in it is not changed
+	refreshed int64                                                     // the newest activity that Refresh has learned of
 }
 
 // NewSessions makes the service. limits hold for every session at once, also for those that began
 // under others.
 func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, limits models.SessionLimits, log *slog.Logger) *Sessions {
 	s := &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log, cache: newCache[string, *Live]()}
-	s.row = func(ctx context.Context, id string) (*Live, error) { return s.byID(db.Write.WithContext(ctx), id) }
+	s.rows = func(ctx context.Context, ids ...string) ([]*Live, error) {
+		return s.find(db.Write.WithContext(ctx), "s.id IN ?", ids)
+	}
 	j.Observe(s.observe, s.cache.clear)
 	return s
 }
@@ -184,6 +186,9 @@ func (l *Live) hasSecret(secret string) bool {
 func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
 	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		now := s.db.now()
+		if err := s.lockDue(tx, where, args...); err != nil {
+			return nil, err
+		}
 		ended, err := s.change(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
 			"state <> 'ended' AND created_at <= "+now+" - ? AND "+where, append([]any{s.limits.Max.Milliseconds()}, args...)...)
 		if err != nil {
@@ -194,6 +199,18 @@ func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
 		return s.drafts(append(ended, locked...)), err
 	})
 	return err
+}
+
+// lockDue takes the rows that the clock has decided about, in one order on every node: two nodes that write down the
+// same expiries would else each wait for the other.
+func (s *Sessions) lockDue(tx *gorm.DB, where string, args ...any) error {
+	if s.db.Dialect != Postgres {
+		return nil // one writer
+	}
+	now := s.db.now()
+	var ids []string
+	return tx.Raw("SELECT id FROM sessions WHERE state <> 'ended' AND (created_at <= "+now+" - ? OR state = 'active' AND last_active_at <= "+now+" - ?) AND "+where+
+		" ORDER BY id FOR UPDATE", append([]any{s.limits.Max.Milliseconds(), s.limits.Idle.Milliseconds()}, args...)...).Scan(&ids).Error
 }
 
 // changed is a session right after an UPDATE, with the clock of that moment.

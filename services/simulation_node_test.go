@@ -58,7 +58,16 @@ func (n *simNode) run(ctx context.Context) {
 		}
 		s.journal = j
 		sessions := NewSessions(nil, j, nil, nil, nil, simLimits, slog.New(slog.DiscardHandler))
-		sessions.row = store.row
+		sessions.rows = func(ctx context.Context, ids ...string) (lives []*Live, err error) {
+			for _, id := range ids {
+				l, err := store.row(ctx, id)
+				if err != nil {
+					return nil, err
+				}
+				lives = append(lives, l)
+			}
+			return lives, nil
+		}
 		s.streams = NewStreams(nil, j, hub.New(j.Cursor(), 1+n.d.upTo(8)), sessions, nil,
 			StreamSettings{Heartbeat: time.Hour, PerUser: 32}, slog.New(slog.DiscardHandler))
 		s.streams.summary = store.summary

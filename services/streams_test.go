@@ -1,10 +1,12 @@
 package services
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,6 +234,44 @@ func TestIdleSessionLocksOnItsStream(t *testing.T) {
 	s.lock(t, "ended max_age")
 	s.ended(t)
 	told(t, n, l.ID, "active", "locked idle", "ended max_age")
+}
+
+// TestManyLockTogether: what falls due together costs the database a few questions, not one for each.
+func TestManyLockTogether(t *testing.T) {
+	const many = 60
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		var cookies, ids []string
+		for range many {
+			l, cookie := n.signIn(t, "ann")
+			ids, cookies = append(ids, l.ID), append(cookies, cookie)
+		}
+		// As if all had done something at one moment.
+		must(t, n.db.Write.Exec("UPDATE sessions SET last_active_at = (SELECT max(last_active_at) FROM sessions)").Error)
+		n.journal.Forget()
+		var asked atomic.Int64
+		rows := n.sessions.rows
+		n.sessions.rows = func(ctx context.Context, ids ...string) ([]*Live, error) {
+			asked.Add(1)
+			return rows(ctx, ids...)
+		}
+		var streams []*sink
+		for _, cookie := range cookies {
+			streams = append(streams, n.stream(t, StreamRequest{Cookie: cookie}))
+		}
+		opened := asked.Load()
+		for i, s := range streams {
+			s.begun(t)
+			s.lock(t, "expiring idle")
+			s.lock(t, "locked idle")
+			told(t, n, ids[i], "locked idle")
+		}
+		if n := asked.Load() - opened; n > many/2 {
+			t.Errorf("%d questions about %d sessions", n, many)
+		}
+	}, func(l *models.SessionLimits, s *StreamSettings) {
+		l.Idle, l.Warning, s.PerUser = 3*time.Second, time.Second, many
+	})
 }
 
 // TestOpenedWithinTheWarning: the opening says so, and nothing says it again.

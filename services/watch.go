@@ -2,7 +2,6 @@ package services
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -15,6 +14,8 @@ const (
 	watchQuery = 3 * time.Second        // how long one look at the database may take
 	watchRetry = 500 * time.Millisecond // until the next look after one that failed
 	watchLeast = 2 * time.Millisecond   // the clocks of node and database need not agree to the millisecond
+	// watchAtOnce is how many sessions one look is for: few enough that the others' locks are not late by more than it takes.
+	watchAtOnce = 500
 )
 
 // watches keeps an eye on the deadlines of the sessions that have streams on this node: it warns
@@ -24,6 +25,8 @@ type watches struct {
 	wheel   *wheel.Wheel
 	mu      sync.Mutex
 	by      map[string]*watch // by audience of the session
+	due     []string          // sessions whose time has come
+	looking bool              // somebody takes from due
 	stopped bool
 }
 
@@ -47,7 +50,7 @@ func (w *watches) add(l *Live) {
 	if known == nil {
 		// The stream's own opening has said what there is to be warned of now.
 		known = &watch{session: l.ID, warned: w.streams.sessions.impending(l.Verdict)}
-		known.timer.Call = func() { go w.look(audience) } // it asks the database, and the wheel must not wait for that
+		known.timer.Call = func() { w.fall(known.session) }
 		w.by[audience] = known
 	}
 	known.refs++
@@ -108,47 +111,73 @@ func (w *watches) changed(audience string, state models.SessionState, event Lock
 		IdleRemaining: time.Duration(event.IdleRemaining) * time.Millisecond, MaxRemaining: time.Duration(event.MaxRemaining) * time.Millisecond})
 }
 
-// look reads the row when its time has come: another node may have seen activity. Reading it also
-// stores what the clock has decided, and that entry comes back through the log.
-func (w *watches) look(audience string) {
-	w.mu.Lock()
-	known := w.by[audience]
-	if known == nil || w.stopped {
-		w.mu.Unlock()
-		return
-	}
-	session, overdue := known.session, time.Now().After(known.deadline.Add(watchLeast))
-	w.mu.Unlock()
-
-	ctx, cancel := context.WithTimeout(context.Background(), watchQuery)
-	defer cancel()
-	l, err := w.streams.sessions.read(ctx, session)
-	if err != nil {
-		w.failed(known, audience, overdue, err)
-		return
-	}
+// fall is called when a session's time has come. Those that fall together are looked at together: a thousand sessions
+// that lock in one second must not take a thousand transactions, one after the other.
+func (w *watches) fall(session string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.warn(known, audience, l.Verdict)
-	w.schedule(known, l.Verdict)
+	w.due = append(w.due, session)
+	if !w.looking {
+		w.looking = true
+		go w.lookAtDue()
+	}
+}
+
+func (w *watches) lookAtDue() {
+	for {
+		w.mu.Lock()
+		batch := w.due[:min(len(w.due), watchAtOnce)]
+		w.due = w.due[len(batch):]
+		if len(batch) == 0 || w.stopped {
+			w.due, w.looking = nil, false
+			w.mu.Unlock()
+			return
+		}
+		w.mu.Unlock()
+		w.look(batch)
+	}
+}
+
+// look reads the rows of sessions whose time has come: another node may have seen activity. Reading them also
+// stores what the clock has decided, and those entries come back through the log.
+func (w *watches) look(sessions []string) {
+	looked := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), watchQuery)
+	defer cancel()
+	lives, err := w.streams.sessions.readAll(ctx, sessions...)
+	if err != nil {
+		for _, session := range sessions {
+			w.failed(lockAudience(session), looked)
+		}
+		return
+	}
+	// Those that are not there were deleted; the entry that says so is on its way.
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range lives {
+		audience := lockAudience(l.ID)
+		if known := w.by[audience]; known != nil && !w.stopped {
+			w.warn(known, audience, l.Verdict)
+			w.schedule(known, l.Verdict)
+		}
+	}
 }
 
 // failed: the database cannot be asked. A stream stays open meanwhile, but not past the moment when
 // its session may be over.
-func (w *watches) failed(known *watch, audience string, overdue bool, err error) {
-	if errors.Is(err, models.ErrNotFound) {
-		return // deleted; the entry that says so is on its way
+func (w *watches) failed(audience string, looked time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.by[audience]
+	if known == nil || w.stopped {
+		return
 	}
-	if overdue {
+	if looked.After(known.deadline.Add(watchLeast)) {
 		for _, c := range w.streams.hub.Of(audience) {
 			c.End(pauseFrame(jitter(time.Second, 5*time.Second)))
 		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.stopped {
-		w.wheel.Reset(&known.timer, watchRetry)
-	}
+	w.wheel.Reset(&known.timer, watchRetry)
 }
 
 func (w *watches) warn(known *watch, audience string, v models.Verdict) {
