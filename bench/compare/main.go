@@ -30,7 +30,7 @@ type options struct {
 	rounds                               int
 	streams, storm, missed, batch        int
 	rate                                 float64
-	warmUp, duration, hold               time.Duration
+	warmUp, duration, hold, pause        time.Duration
 	json                                 string
 }
 
@@ -43,6 +43,7 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.IntVar(&o.streams, "streams", 1000, "streams of fanout, rate, unicast and batch")
 	set.StringVar(&o.idle, "idle", "5000,10000", "numbers of streams of idle")
 	set.DurationVar(&o.hold, "hold", 10*time.Second, "how long idle streams are held before memory is read")
+	set.DurationVar(&o.pause, "pause", 100*time.Microsecond, "how long the generator rests between looks at its sockets, in fanout, everyone and rate")
 	set.Float64Var(&o.rate, "rate", 30, "messages a second of rate")
 	set.StringVar(&o.publishers, "publishers", "64,4", "numbers of connections that publish in unicast")
 	set.IntVar(&o.batch, "batch", 500, "notices a request of batch")

@@ -28,7 +28,8 @@ type column struct {
 }
 
 var (
-	idleColumns = []column{{"KiB RSS/stream", "rss", 2, false}, {"KiB PSS/stream", "pss", 2, false}, {"RSS before, KiB", "before", 0, false}, {"all open, s", "connect", 2, false}}
+	idleColumns = []column{{"KiB RSS/stream", "rss", 2, false}, {"KiB PSS/stream", "pss", 2, false}, {"RSS of nobody's, KiB", "before", 0, false}, {"RSS of all, KiB", "after", 0, false},
+		{"all open, s", "connect", 2, false}}
 
 	deliveryColumns = []column{{"deliveries/s", "per_s", 0, false}, {"per server CPU s", "per_cpu_s", 0, false}, {"× raw1", "per_cpu_s", 2, true},
 		{"µs/delivery", "us", 2, false}, {"with database: × raw1", "per_cpu_s_with_database", 2, true}, {"µs", "us_with_database", 2, false}}

@@ -161,14 +161,16 @@ func latencies(to map[string]float64, name string, h *generator.Histogram) {
 	to[name+"_p50"], to[name+"_p99"], to[name+"_max"] = milliseconds(h.Share(0.5)), milliseconds(h.Share(0.99)), milliseconds(h.Max())
 }
 
-// idle is what a stream costs that nothing is sent to.
+// idle is what a stream costs that nothing is sent to: how much more memory the server holds than one of its kind that
+// nobody knows. The people and their sessions count, where the server has such.
 func idle(streams int) *scenario {
 	return &scenario{name: fmt.Sprintf("idle-%d", streams), columns: idleColumns, run: func(r *run1, c *contestant) map[string]float64 {
+		alone := &trial{run1: r, site: c.start(r, shape{})}
 		s := shape{streams: streams}
 		t := r.begin(c, s)
 		defer t.loop.Close()
-		t.must(t.loop.For(r.options.hold / 10)) // what starting needed is given back
-		before, began := t.memory(), time.Now()
+		t.must(t.loop.For(r.options.hold / 10)) // for what starting took to be given back
+		before, began := alone.memory(), time.Now()
 		t.openAll(s)
 		took := time.Since(began)
 		t.must(t.loop.For(r.options.hold))
@@ -176,7 +178,7 @@ func idle(streams int) *scenario {
 		t.sound(c)
 		each := func(kib int64) float64 { return float64(kib) / float64(streams) }
 		return map[string]float64{"rss": each(after.Resident - before.Resident), "pss": each(after.Proportional - before.Proportional),
-			"before": float64(before.Resident), "connect": took.Seconds()}
+			"before": float64(before.Resident), "after": float64(after.Resident), "connect": took.Seconds()}
 	}}
 }
 
@@ -187,6 +189,7 @@ func fanout(name string, rate float64, s shape) *scenario {
 		t := r.open(c, s)
 		defer t.loop.Close()
 		t.rollCall()
+		t.loop.Pause = r.options.pause
 		const underWay = 32
 		load := &generator.Load{To: t.to, Connections: underWay, UnderWay: underWay, Request: t.site.request}
 		if rate > 0 {

@@ -4,6 +4,7 @@ import "bytes"
 
 // events takes the text of an event stream apart as it comes, in whatever pieces.
 type events struct {
+	marks *markReader
 	line  []byte // as far as it has come, where a piece ended within it
 	event Event
 }
@@ -54,7 +55,7 @@ func (e *events) field(line []byte) {
 	switch line[0] {
 	case 'd':
 		if value, is := bytes.CutPrefix(line, dataField); is && !e.event.Marked {
-			if e.event.Mark, e.event.Marked = findMark(value); !e.event.Marked {
+			if e.event.Mark, e.event.Marked = e.marks.find(value); !e.event.Marked {
 				e.event.Data = append(e.event.Data[:0], bytes.TrimPrefix(value, space)...)
 			}
 		}

@@ -15,12 +15,16 @@ type Loop struct {
 	Tally *Tally
 	// OnEvent, where it is set, is told of every event without a mark of a stream that has begun.
 	OnEvent func(s *Stream, e *Event, now int64)
+	// Pause is how long the loop rests after each look at its sockets. Without it every delivery of a crowd wakes this
+	// thread, at the sender's cost and at ours; with it a latency is told that much too long at most.
+	Pause time.Duration
 
 	ctx     context.Context // of the whole run
 	address netip.AddrPort
 	poller  *poller
 	sockets []socket // by number of descriptor
 	buffer  []byte
+	marks   markReader
 	ledger  ledger
 	streams []*Stream
 	opening []*Stream // that wait for their turn
@@ -118,6 +122,9 @@ func (l *Loop) Run(what string, limit time.Duration, done func() bool) error {
 					l.drop(fd, err)
 				}
 			}
+		}
+		if l.Pause > 0 && n > 0 {
+			pause(l.Pause)
 		}
 	}
 }

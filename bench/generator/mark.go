@@ -37,19 +37,32 @@ func appendDigits(b []byte, n int64, width int) []byte {
 	return b
 }
 
-// findMark finds the first mark in a line.
-func findMark(line []byte) (m Mark, found bool) {
+// markReader finds marks. It knows the last one by heart: a message to a thousand streams is read once.
+type markReader struct {
+	text  [MarkLen]byte
+	mark  Mark
+	known bool
+}
+
+// find finds the first mark in a line.
+func (r *markReader) find(line []byte) (m Mark, found bool) {
 	at := bytes.IndexByte(line, tilde)
 	if at < 0 || len(line) < at+MarkLen {
 		return m, false
 	}
-	b := line[at+1:]
-	audience, ok := digits(b[:audienceDigits])
-	b = b[audienceDigits+1:]
-	number, ok2 := digits(b[:numberDigits])
-	b = b[numberDigits+1:]
-	sent, ok3 := digits(b[:timeDigits])
-	return Mark{int(audience), int(number), sent}, ok && ok2 && ok3
+	b := line[at : at+MarkLen]
+	if r.known && bytes.Equal(b, r.text[:]) {
+		return r.mark, true
+	}
+	audience, ok := digits(b[1:][:audienceDigits])
+	number, ok2 := digits(b[1+audienceDigits+1:][:numberDigits])
+	sent, ok3 := digits(b[MarkLen-timeDigits:])
+	if !ok || !ok2 || !ok3 {
+		return m, false
+	}
+	copy(r.text[:], b)
+	r.mark, r.known = Mark{int(audience), int(number), sent}, true
+	return r.mark, true
 }
 
 func digits(b []byte) (n int64, ok bool) {

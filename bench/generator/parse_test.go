@@ -27,7 +27,7 @@ const heardBody = `hello e-1 "{}"|  ""|notice e-2 {0 0 1}|notice e-3 {12 345 179
 func hear(t *testing.T, pieces ...string) string {
 	t.Helper()
 	var r response
-	var e events
+	e := events{marks: &markReader{}}
 	var heard []string
 	for _, piece := range pieces {
 		_, err := r.take([]byte(piece), func(b []byte) {
@@ -109,7 +109,7 @@ func TestAnswersEnd(t *testing.T) {
 func TestReadingAllocatesNothing(t *testing.T) {
 	text := []byte(chunk(body(someMarks...)))
 	var r response
-	var e events
+	e := events{marks: &markReader{}}
 	n := 0
 	each := func(*Event) { n++ }
 	onBody := func(b []byte) { e.take(b, each) }

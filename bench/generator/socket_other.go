@@ -22,5 +22,6 @@ func connect(netip.AddrPort) (fd int, err error)         { return 0, errLinux }
 func again(error) bool                                   { return false }
 func read(int, []byte) (int, error)                      { return 0, errLinux }
 func write(int, []byte) (int, error)                     { return 0, errLinux }
+func pause(time.Duration)                                {}
 func reset(int)                                          {}
 func cpuTime() time.Duration                             { return 0 }

@@ -94,7 +94,7 @@ func (s *Stream) connect() (err error) {
 	s.asked = time.Now().UnixNano()
 	s.request = s.Head(nil, s.lastID)
 	s.response.again()
-	s.events = events{line: s.events.line[:0]}
+	s.events = events{marks: &s.loop.marks, line: s.events.line[:0]}
 	s.loop.halfway++
 	s.fd, err = s.loop.connect(s)
 	return err

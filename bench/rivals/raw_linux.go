@@ -22,6 +22,7 @@ func raw(listener net.Listener, s settings) error {
 	if err != nil {
 		return err
 	}
+	defer runtime.KeepAlive(file) // the collector would close it
 	r := &rawServer{listener: int(file.Fd()), topics: map[string][]int{}, head: []byte(rawHead + "\r\n")}
 	if s.chunked {
 		r.head = []byte(rawHead + "Transfer-Encoding: chunked\r\n\r\n")
