@@ -88,7 +88,11 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 	streamHeader(header)
 	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	header.Set("Transfer-Encoding", "chunked")
-	header.Set("Connection", "close") // it ends with the stream
+	// The connection ends with the stream. A balancer that keeps connections has to know, or it sends its next request
+	// there. Clients must not: some take it that any end of such a connection is a good one, and do not come back after a cut.
+	if balanced(c) {
+		header.Set("Connection", "close")
+	}
 	head := bytes.NewBuffer(append(make([]byte, 0, 1<<10), "HTTP/1.1 200 OK\r\n"...))
 	_ = header.Write(head) // a buffer takes all
 	head.WriteString("\r\n")
