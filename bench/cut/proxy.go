@@ -24,6 +24,7 @@ type Proxy struct {
 
 	mu      sync.Mutex
 	cuts    []int64 // still to come, rising
+	passed  []byte  // the end of what passed
 	sent    int64
 	made    int
 	hard    *rand.Rand // every other cut is a reset instead of an end
@@ -165,14 +166,37 @@ func (p *Proxy) allow(came []byte) int {
 	n := len(came)
 	if len(p.cuts) > 0 && p.sent+int64(n) > p.cuts[0] {
 		n = int(max(p.cuts[0]-p.sent, 0))
-		p.cuts = p.cuts[1:]
-		p.made++
+		whole := false
 		if p.SpareIDs {
-			n = beforeID(came, n)
+			n, whole = p.spare(came, n)
+		}
+		if !whole {
+			p.cuts = p.cuts[1:]
+			p.made++
 		}
 	}
 	p.sent += int64(n)
+	p.passed = append(p.passed, came[:n]...)
+	p.passed = p.passed[max(0, len(p.passed)-longestID):]
 	return n
+}
+
+// longestID is more than what an id's line and the end of its event take.
+const longestID = 128
+
+// spare moves a cut out of an id: before it, or where its beginning has passed already, behind the end of its event. whole
+// says that nothing has come behind that yet, and the cut has to wait.
+func (p *Proxy) spare(came []byte, n int) (at int, whole bool) {
+	passed := len(p.passed)
+	all := append(bytes.Clone(p.passed), came...)
+	if at = beforeID(all, passed+n); at >= passed {
+		return at - passed, false
+	}
+	end := bytes.Index(came, []byte("\n\n"))
+	if end < 0 || end+2 == len(came) {
+		return len(came), true
+	}
+	return end + 2, false
 }
 
 // beforeID gives n, or the beginning of the id line whose event is not whole in the first n bytes.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,17 +48,26 @@ func TestProxySparesIDs(t *testing.T) {
 	const text = "event: a\ndata: b\nid: e-12345\n\nevent: a\n"
 	whole := strings.Index(text, "\n\n") + 2
 	for at := range text {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, text)
-		}))
-		head := len(raw(t, server.Listener.Addr().String(), "/sse/x")) - len(text)
-		p := cut.New(t, server.Listener.Addr().String(), 1, []int64{int64(head + at)})
-		p.SpareIDs = true
-		got := raw(t, p.Address, "/sse/x")
-		_, got, _ = strings.Cut(got, "\r\n\r\n")
-		if id := strings.Index(got, "id:"); id >= 0 && len(got) < whole {
-			t.Errorf("cut at %d: %q", at, got)
+		for _, piece := range []int{len(text), 1, 7} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", strconv.Itoa(len(text))) // without chunks, whose heads would stand within an id
+				for rest := text; rest != ""; rest = rest[min(piece, len(rest)):] {
+					_, _ = io.WriteString(w, rest[:min(piece, len(rest))])
+					w.(http.Flusher).Flush()
+				}
+			}))
+			head := len(raw(t, server.Listener.Addr().String(), "/sse/x")) - len(text)
+			p := cut.New(t, server.Listener.Addr().String(), 1, []int64{int64(head + at)})
+			p.SpareIDs = true
+			got := raw(t, p.Address, "/sse/x")
+			_, got, _ = strings.Cut(got, "\r\n\r\n")
+			if id := strings.Index(got, "id: "); id >= 0 && len(got) < whole {
+				t.Errorf("cut at %d, %d bytes at a time: %q", at, piece, got)
+			}
+			if p.Cuts() != 1 || len(got) == len(text) {
+				t.Errorf("cut at %d, %d bytes at a time: %d cuts, %q", at, piece, p.Cuts(), got)
+			}
+			server.Close()
 		}
-		server.Close()
 	}
 }
