@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"belfry/bench/generator"
 	"belfry/bench/server"
+	"belfry/bench/statements"
 	"belfry/internal/testpg"
 	"belfry/models"
 	"belfry/services"
@@ -33,8 +35,15 @@ func (b *belfry) start(r *run1, s shape) *site {
 	result := &site{begins: "lock"}
 	database := server.SQLite(t)
 	if !b.sqlite {
-		cluster := testpg.NewCluster(t, "max_connections=200")
+		settings := []string{"max_connections=200"}
+		if s.counted {
+			settings = append(settings, statements.Setting)
+		}
+		cluster := testpg.NewCluster(t, settings...)
 		database, result.database = cluster.DSN(), cluster.PID()
+	}
+	if s.counted && !b.sqlite {
+		result.db = counting(t, database)
 	}
 	node := server.New(t, database, append([]string{"SECRET=" + signingKey, "SESSION_MAX=" + sessionMax.String(), "SESSION_IDLE=6h",
 		"STREAMS_PER_USER=32"}, s.settings...)...)
@@ -51,6 +60,18 @@ func (b *belfry) start(r *run1, s shape) *site {
 	}
 	result.request, result.batch = requests(result.address, key, s)
 	return result
+}
+
+// counting opens a PostgreSQL to be asked what it was asked.
+func counting(t testing.TB, database string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	statements.Prepare(t, db)
+	return db
 }
 
 // notice is one of some 200 bytes of text, as a build server might send it, with its mark.

@@ -42,7 +42,7 @@ func TestCompare(t *testing.T) {
 	if _, err := os.Stat(nchanModule); err == nil {
 		servers = append(servers, "nchan") // "make bench" installs it, the tests do without
 	}
-	p := planOf(t, "-rounds=1", "-duration=150ms", "-warmup=20ms", "-hold=50ms", "-streams=30", "-idle=40", "-publishers=4", "-storm=40", "-batch=20", "-rate=100",
+	p := planOf(t, "-rounds=1", "-duration=150ms", "-warmup=20ms", "-hold=50ms", "-quiet=200ms", "-streams=30", "-idle=40", "-publishers=4", "-storm=40", "-batch=20", "-rate=100",
 		"-servers="+strings.Join(servers, ","))
 	r := p.measure(io.Discard, func(name string, body func(testing.TB)) { t.Run(name, func(t *testing.T) { body(t) }) })
 	if r.failed() {

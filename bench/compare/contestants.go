@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -31,6 +32,7 @@ type shape struct {
 	streams  int
 	together bool // all streams are of one audience; else each is of its own
 	everyone bool // Belfry: that audience is everyone, not a group
+	counted  bool // PostgreSQL counts what Belfry asks it
 	settings []string
 	lastSeen func(stream int) time.Time // Belfry: when the stream's session was last active; nil = now
 }
@@ -59,7 +61,8 @@ type site struct {
 	batch   func(b []byte, messages []generator.Message) []byte // Belfry
 
 	pid      int
-	database int // PostgreSQL's, or 0
+	database int     // PostgreSQL's, or 0
+	db       *sql.DB // where PostgreSQL counts
 	node     *server.Node
 }
 

@@ -30,7 +30,7 @@ type options struct {
 	rounds                               int
 	streams, storm, missed, batch        int
 	rate                                 float64
-	warmUp, duration, hold, pause        time.Duration
+	warmUp, duration, hold, pause, quiet time.Duration
 	json                                 string
 }
 
@@ -49,6 +49,7 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.IntVar(&o.batch, "batch", 500, "notices a request of batch")
 	set.IntVar(&o.storm, "storm", 2000, "streams of storm")
 	set.IntVar(&o.missed, "missed", 20, "messages that the streams of storm miss")
+	set.DurationVar(&o.quiet, "quiet", 6*time.Second, "how long is watched what a node asks of its database by the clock, for storm to leave that out")
 	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
 }
 

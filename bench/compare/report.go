@@ -39,7 +39,7 @@ var (
 		{"µs/notice", "us", 1, false}, {"with database: µs", "us_with_database", 1, false}}
 	ackColumns   = []column{{"ack p50 ms", "ack_p50", 2, false}, {"p99 ms", "ack_p99", 2, false}, {"delivery p50 ms", "latency_p50", 2, false}, {"p99 ms", "latency_p99", 2, false}}
 	stormColumns = []column{{"all caught up, s", "caught_up", 3, false}, {"open p50 ms", "connect_p50", 0, false}, {"server CPU s", "cpu_s", 3, false},
-		{"µs/reconnect", "us", 0, false}, {"with database: µs", "us_with_database", 0, false}}
+		{"µs/reconnect", "us", 0, false}, {"with database: µs", "us_with_database", 0, false}, {"queries", "queries", 0, false}}
 	accountColumns = []column{{"lost", "lost", 0, false}, {"doubled", "doubled", 0, false}, {"disorder", "disorder", 0, false},
 		{"RSS end, KiB", "rss_end", 0, false}, {"generator, % of server", "generator", 0, false}}
 )

@@ -262,35 +262,3 @@ func (t *trial) sound(c *contestant) {
 		t.t.Log(faults)
 	}
 }
-
-// storm is all streams cut at once, messages meanwhile, and all back at once.
-func storm(streams, missed int) *scenario {
-	return &scenario{name: "storm", columns: slices.Concat(stormColumns, accountColumns), run: func(r *run1, c *contestant) map[string]float64 {
-		t := r.open(c, shape{streams: streams, together: true})
-		defer t.loop.Close()
-		t.rollCall()
-		send := func(count int) {
-			t.t.Helper()
-			t.must(t.loop.Start(&generator.Load{To: t.to, Connections: 1, Count: count, Request: t.site.request}))
-			t.must(t.loop.Run("the answers", patience, t.loop.Published))
-			t.loop.Stop()
-		}
-		send(1) // gives each stream a position
-		t.must(t.loop.Run("a position for all", patience, t.loop.Settled))
-		t.loop.Reset()
-		send(missed)
-		before, began := t.used(), time.Now()
-		t.must(t.loop.Reopen())
-		err := t.loop.Run("all streams to catch up", patience/2, func() bool { return t.loop.Begun() && t.loop.Settled() })
-		took, cost := time.Since(began), t.used().since(before)
-		if err != nil {
-			t.t.Log(err)
-		}
-		t.must(t.loop.For(time.Second / 4)) // what comes twice, comes after
-		values := cost.values(streams)
-		values["caught_up"], values["cpu_s"] = took.Seconds(), cost.server.Seconds()
-		values["connect_p50"] = milliseconds(t.loop.Opening().Share(0.5))
-		t.account(values, c)
-		return values
-	}}
-}

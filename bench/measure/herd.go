@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"belfry/bench/server"
+	"belfry/bench/statements"
 )
 
 const (
@@ -48,7 +49,7 @@ func (h *herd) flags(set *flag.FlagSet) {
 }
 
 func (h *herd) run(t testing.TB, out io.Writer) {
-	h.site = newSite(t, countStatements)
+	h.site = newSite(t, statements.Setting)
 	each := (h.streams + h.people - 1) / h.people
 	base := []string{"DRAIN=" + h.drain.String(), "TICKET_TTL=1h", fmt.Sprintf("STREAMS_PER_USER=%d", max(32, each))}
 	for range herdNodes {
@@ -75,7 +76,7 @@ func (h *herd) run(t testing.TB, out io.Writer) {
 		back = time.Since(began)
 	})
 	h.awaitRound(t, load)
-	usual := h.site.measure(func() { await(t.Context(), time.Now().Add(herd.took)) })
+	usual := h.site.measure(func() { await(t.Context(), time.Now().Add(herd.Took)) })
 	last := load.finish()
 	h.awaitOffset(t, last)
 	stop()

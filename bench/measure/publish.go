@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"belfry/bench/statements"
 )
 
 // publishing measures how many notices, each to one person, are acknowledged as durable in a second.
@@ -43,7 +45,7 @@ func (m *publishing) run(t testing.TB, out io.Writer) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var count []string
 	if m.statements {
-		count = append(count, countStatements)
+		count = append(count, statements.Setting)
 	}
 	s := newSite(t, count...)
 	p := newProfiler(t, m.profiles)
@@ -79,7 +81,7 @@ func (m *publishing) run(t testing.TB, out io.Writer) {
 }
 
 // observe looks on from now to the end.
-func (m *publishing) observe(s *site) (cost costs, asked statements) {
+func (m *publishing) observe(s *site) (cost costs, asked statements.Asked) {
 	watch := func() {
 		before := usage(s)
 		await(s.t.Context(), m.end)

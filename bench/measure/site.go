@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"belfry/bench/server"
+	"belfry/bench/statements"
 	"belfry/internal/testpg"
 )
 
@@ -25,9 +26,6 @@ type site struct {
 	secret  string // of an API key that may do everything
 	people  []string
 }
-
-// countStatements makes PostgreSQL count what it is asked, for measure.
-const countStatements = "shared_preload_libraries=pg_stat_statements"
 
 // newSite starts a PostgreSQL that keeps what it has acknowledged, and gives the nodes a database of their
 // own there, so that only their statements are counted as theirs.
@@ -43,8 +41,8 @@ func newSite(t testing.TB, settings ...string) *site {
 	address.Path = "/belfry"
 	s.dsn = address.String()
 	s.db = s.open(s.dsn)
-	if slices.Contains(settings, countStatements) {
-		s.exec(s.db, "CREATE EXTENSION pg_stat_statements")
+	if slices.Contains(settings, statements.Setting) {
+		statements.Prepare(t, s.db)
 	}
 	return s
 }
