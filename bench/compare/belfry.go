@@ -50,6 +50,7 @@ func (b *belfry) start(r *run1, s shape) *site {
 	key := node.AddKey("bench", "notices:write")
 	cookies := writeCrowd(t, database, s)
 	node.MustStart()
+	result.cookies = cookies
 	result.node, result.address, result.pid = node, node.Address(), node.PID()
 	result.head = func(b []byte, stream int, lastID []byte) []byte {
 		b = fmt.Appendf(b, "GET /sse/stream HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\nCookie: belfry=%s\r\n", result.address, cookies[stream])
@@ -79,8 +80,10 @@ func notice(b []byte, s shape, m generator.Message) []byte {
 	switch {
 	case s.everyone:
 		b = append(b, `"to":{"everyone":true}`...)
-	case s.together:
+	case s.together, s.mixed && m.To == 0:
 		b = append(b, `"to":{"groups":["`+crowdName+`"]}`...)
+	case s.mixed:
+		b = append(append(append(b, `"to":{"users":["`...), person(m.To-1)...), `"]}`...)
 	default:
 		b = append(append(append(b, `"to":{"users":["`...), person(m.To)...), `"]}`...)
 	}
@@ -125,9 +128,14 @@ func writeCrowd(t testing.TB, database string, s shape) (cookies []string) {
 	defer db.Close()
 	now := models.InstantOf(time.Now())
 	users := make([]models.User, s.streams)
+	password := "none" // where nobody signs in: it is the hash of no password
+	if s.signIn {
+		if password, err = services.NewHasher().Hash(t.Context(), server.Password); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range users {
-		// Nobody signs in: what stands for the hash of a password fits none.
-		users[i] = models.User{Username: person(i), DisplayName: person(i), Role: models.RoleUser, PasswordHash: "none", CreatedAt: now}
+		users[i] = models.User{Username: person(i), DisplayName: person(i), Role: models.RoleUser, PasswordHash: password, CreatedAt: now}
 	}
 	group := models.Group{Name: crowdName, DisplayName: crowdName, CreatedAt: now}
 	const rows = 500 // of one statement, which takes a bounded number of values

@@ -32,14 +32,19 @@ type shape struct {
 	streams  int
 	together bool // all streams are of one audience; else each is of its own
 	everyone bool // Belfry: that audience is everyone, not a group
+	mixed    bool // audience 0 is all streams, 1 and on are each stream's own
+	signIn   bool // people have a password
 	counted  bool // PostgreSQL counts what Belfry asks it
 	settings []string
 	lastSeen func(stream int) time.Time // Belfry: when the stream's session was last active; nil = now
 }
 
 func (s shape) audiences() int {
-	if s.together {
+	switch {
+	case s.together:
 		return 1
+	case s.mixed:
+		return 1 + s.streams
 	}
 	return s.streams
 }
@@ -59,6 +64,7 @@ type site struct {
 	head    func(b []byte, stream int, lastID []byte) []byte
 	request func(b []byte, messages []generator.Message) []byte
 	batch   func(b []byte, messages []generator.Message) []byte // Belfry
+	cookies []string                                            // Belfry: of each stream's session
 
 	pid      int
 	database int     // PostgreSQL's, or 0

@@ -29,8 +29,11 @@ type options struct {
 	scenarios, servers, idle, publishers string
 	rounds                               int
 	streams, storm, missed, batch        int
+	sessions, logins, loginStreams       int
+	singles, pages, locks                float64
 	rate                                 float64
 	warmUp, duration, hold, pause, quiet time.Duration
+	lead                                 time.Duration
 	json                                 string
 }
 
@@ -44,12 +47,19 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.StringVar(&o.idle, "idle", "5000,10000", "numbers of streams of idle")
 	set.DurationVar(&o.hold, "hold", 10*time.Second, "how long idle streams are held before memory is read")
 	set.DurationVar(&o.pause, "pause", 100*time.Microsecond, "how long the generator rests between looks at its sockets, in fanout, everyone and rate")
-	set.Float64Var(&o.rate, "rate", 30, "messages a second of rate")
+	set.Float64Var(&o.rate, "rate", 30, "messages a second of rate, and for all streams in login and mixed")
 	set.StringVar(&o.publishers, "publishers", "64,4", "numbers of connections that publish in unicast")
 	set.IntVar(&o.batch, "batch", 500, "notices a request of batch")
 	set.IntVar(&o.storm, "storm", 2000, "streams of storm")
 	set.IntVar(&o.missed, "missed", 20, "messages that the streams of storm miss")
 	set.DurationVar(&o.quiet, "quiet", 6*time.Second, "how long is watched what a node asks of its database by the clock, for storm to leave that out")
+	set.IntVar(&o.sessions, "sessions", 1000, "sessions of expiry")
+	set.IntVar(&o.logins, "logins", 16, "people who sign in at a time, in login")
+	set.IntVar(&o.loginStreams, "login-streams", 200, "streams of login")
+	set.Float64Var(&o.singles, "singles", 200, "notices for one person a second, in mixed")
+	set.Float64Var(&o.pages, "pages", 50, "pages of inboxes a second, in mixed")
+	set.Float64Var(&o.locks, "locks", 5, "sessions that lock and unlock a second, in mixed")
+	set.DurationVar(&o.lead, "lead", 5*time.Second, "how long before the first session of expiry locks its node is started; doubled where that is too short")
 	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
 }
 

@@ -40,6 +40,15 @@ var (
 	ackColumns   = []column{{"ack p50 ms", "ack_p50", 2, false}, {"p99 ms", "ack_p99", 2, false}, {"delivery p50 ms", "latency_p50", 2, false}, {"p99 ms", "latency_p99", 2, false}}
 	stormColumns = []column{{"all caught up, s", "caught_up", 3, false}, {"open p50 ms", "connect_p50", 0, false}, {"server CPU s", "cpu_s", 3, false},
 		{"µs/reconnect", "us", 0, false}, {"with database: µs", "us_with_database", 0, false}, {"queries", "queries", 0, false}}
+	expiryColumns = []column{{"late p50 ms", "late_p50", 1, false}, {"p99 ms", "late_p99", 1, false}, {"max ms", "late_max", 1, false}, {"early", "early", 0, false},
+		{"missing", "missing", 0, false}, {"µs/lock", "us", 0, false}, {"with database: µs", "us_with_database", 0, false}}
+	loginColumns = []column{{"logins/s", "per_s", 1, false}, {"login p50 ms", "login_p50", 0, false}, {"p99 ms", "login_p99", 0, false}, {"ms CPU/login", "ms", 1, false},
+		{"notice p50 ms without", "quiet_p50", 2, false}, {"p99 ms", "quiet_p99", 2, false}, {"max ms", "quiet_max", 1, false},
+		{"with p50 ms", "latency_p50", 2, false}, {"p99 ms", "latency_p99", 2, false}, {"max ms", "latency_max", 1, false}}
+	mixedColumns = []column{{"deliveries/s", "per_s", 0, false}, {"group p50 ms", "together_p50", 2, false}, {"p99 ms", "together_p99", 2, false},
+		{"single p50 ms", "single_p50", 2, false}, {"p99 ms", "single_p99", 2, false}, {"ack p50 ms", "ack_p50", 2, false}, {"p99 ms", "ack_p99", 2, false},
+		{"page p50 ms", "page_p50", 2, false}, {"p99 ms", "page_p99", 2, false}, {"lock answered p99 ms", "lock_p99", 2, false}, {"told p99 ms", "lock_told_p99", 2, false},
+		{"unlock answered p99 ms", "unlock_p99", 1, false}, {"told p99 ms", "unlock_told_p99", 1, false}, {"µs/delivery", "us", 2, false}, {"with database: µs", "us_with_database", 2, false}}
 	accountColumns = []column{{"lost", "lost", 0, false}, {"doubled", "doubled", 0, false}, {"disorder", "disorder", 0, false},
 		{"RSS end, KiB", "rss_end", 0, false}, {"generator, % of server", "generator", 0, false}}
 )

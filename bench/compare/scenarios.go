@@ -19,11 +19,10 @@ type scenario struct {
 
 // scenarioNames are those that can be asked for. Some come in several sizes.
 func scenarioNames() []string {
-	return []string{"idle", "fanout", "everyone", "rate", "unicast", "batch", "storm"}
+	return []string{"idle", "fanout", "everyone", "rate", "unicast", "batch", "storm", "expiry", "login", "mixed"}
 }
 
 func scenariosNamed(name string, o *options) ([]*scenario, error) {
-	isBelfry := func(c *contestant) bool { return c.belfry }
 	switch name {
 	case "idle":
 		return sizes(o.idle, func(n int) *scenario { return idle(n) })
@@ -38,15 +37,25 @@ func scenariosNamed(name string, o *options) ([]*scenario, error) {
 	case "unicast":
 		return sizes(o.publishers, func(n int) *scenario { return publishing(fmt.Sprintf("unicast-%d", n), n, 0) })
 	case "batch":
-		s := publishing(name, 4, o.batch)
-		s.only = isBelfry
-		return []*scenario{s}, nil
+		return ofBelfry(publishing(name, 4, o.batch)), nil
 	case "storm":
 		s := storm(o.storm, o.missed)
 		s.only = func(c *contestant) bool { return c.resumes }
 		return []*scenario{s}, nil
+	case "expiry":
+		return ofBelfry(expiry(o.sessions)), nil
+	case "login":
+		return ofBelfry(login(o.loginStreams)), nil
+	case "mixed":
+		return ofBelfry(mixed(o.streams)), nil
 	}
 	return nil, fmt.Errorf("no scenario is named %q", name)
+}
+
+// ofBelfry is a scenario that asks for what the others do not have.
+func ofBelfry(s *scenario) []*scenario {
+	s.only = func(c *contestant) bool { return c.belfry }
+	return []*scenario{s}
 }
 
 // sizes is a scenario for each number of a list.
@@ -67,6 +76,8 @@ type trial struct {
 	site *site
 	loop *generator.Loop
 	to   []int // all audiences
+
+	singles []int // of mixed: those of one stream
 }
 
 // open starts a server and opens the streams.
@@ -98,7 +109,7 @@ func (t *trial) openAll(s shape) {
 		if t.site.node == nil {
 			topic = s.audience(i)
 		}
-		t.loop.Open(&generator.Stream{Begins: t.site.begins, Head: func(b, lastID []byte) []byte { return t.site.head(b, topic, lastID) }}, s.audience(i))
+		t.loop.Open(&generator.Stream{Number: i, Begins: t.site.begins, Head: func(b, lastID []byte) []byte { return t.site.head(b, topic, lastID) }}, s.audience(i))
 	}
 	t.must(t.loop.Run("all streams", patience, t.loop.Begun))
 }
@@ -231,6 +242,12 @@ func (t *trial) forAWhile(load *generator.Load) (cost used, tally generator.Tall
 	t.t.Helper()
 	t.must(t.loop.Start(load))
 	t.must(t.loop.For(t.options.warmUp))
+	return t.count()
+}
+
+// count counts for a while what is going on, and stops it.
+func (t *trial) count() (cost used, tally generator.Tally) {
+	t.t.Helper()
 	t.loop.Tally = &generator.Tally{}
 	before := t.used()
 	t.must(t.loop.For(t.options.duration))

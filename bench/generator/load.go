@@ -5,10 +5,14 @@ import "time"
 // rollCall is the audience of messages that only ask whether a stream is there.
 const rollCall = 9_999_999
 
-// Load is what is published. It is worked at while Run runs.
+// Load is what is asked of the server, most of the time to publish. It is worked at while Run runs.
 type Load struct {
 	// Request appends one whole request that publishes these messages.
 	Request func(b []byte, messages []Message) []byte
+	// Call, in its place, appends one whole request that publishes nothing: the load's first is number 0.
+	Call func(b []byte, n int) []byte
+	// Answered is told of each answer to a call, and how long it took.
+	Answered func(n, status int, took time.Duration)
 	// To are the audiences, each in turn.
 	To []int
 	// Connections publish at most, each one request after the other.
@@ -26,6 +30,7 @@ type Load struct {
 
 	begun   time.Time
 	sent    int // requests
+	busy    int // of them, those that are not answered yet
 	turn    int // of To
 	calling bool
 }
@@ -36,11 +41,15 @@ type Message struct {
 	Mark Mark
 }
 
-// Start begins to publish.
-func (l *Loop) Start(load *Load) error {
-	load.begun = time.Now()
-	l.load = load
-	for len(l.all) < load.Connections {
+// Start begins with these loads, all at once, in place of those before.
+func (l *Loop) Start(loads ...*Load) error {
+	l.loads = loads
+	connections := 0
+	for _, load := range loads {
+		load.begun = time.Now()
+		connections += load.Connections
+	}
+	for len(l.all) < connections {
 		p := &publisher{loop: l}
 		p.onBody = p.body
 		if err := p.connect(); err != nil {
@@ -52,21 +61,30 @@ func (l *Loop) Start(load *Load) error {
 	return nil
 }
 
-// Stop publishes no more. What is under way is still waited for by Settled.
-func (l *Loop) Stop() { l.load = nil }
+// Stop asks nothing more. What is under way is still waited for by Settled.
+func (l *Loop) Stop() { l.loads = nil }
 
-// Published says that as many requests were answered as the load has.
+// Published says that of each load as many requests were answered as it has.
 func (l *Loop) Published() bool {
-	return l.load == nil || (l.load.Count > 0 && l.load.sent == l.load.Count && l.busy == 0)
+	for _, load := range l.loads {
+		if load.Count == 0 || load.sent < load.Count || load.busy > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // publish sends what is due, and says how long it is until something is.
 func (l *Loop) publish() (wait time.Duration) {
-	load := l.load
-	if load == nil {
-		return longest
+	wait = longest
+	for _, load := range l.loads {
+		wait = min(wait, l.work(load))
 	}
-	for len(l.idle) > 0 && l.busy < load.Connections {
+	return wait
+}
+
+func (l *Loop) work(load *Load) (wait time.Duration) {
+	for len(l.idle) > 0 && load.busy < load.Connections {
 		if load.Count > 0 && load.sent >= load.Count {
 			return longest
 		}
@@ -81,7 +99,6 @@ func (l *Loop) publish() (wait time.Duration) {
 		}
 		p := l.idle[len(l.idle)-1]
 		l.idle = l.idle[:len(l.idle)-1]
-		l.busy++
 		p.send(load)
 	}
 	return longest
@@ -121,6 +138,5 @@ func (load *Load) next(l *Loop, messages []Message) []Message {
 		}
 		messages = append(messages, m)
 	}
-	load.sent++
 	return messages
 }

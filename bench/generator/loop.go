@@ -31,7 +31,7 @@ type Loop struct {
 	halfway int       // connections that have not begun yet
 	begun   int
 	called  int // streams that have answered a roll call
-	load    *Load
+	loads   []*Load
 	all     []*publisher
 	idle    []*publisher // of them, those that wait for something to send
 	busy    int          // requests that are not answered yet
@@ -90,6 +90,9 @@ func (l *Loop) Audiences(n int) (first int) {
 	l.ledger.audiences = append(l.ledger.audiences, make([]audience, n)...)
 	return first
 }
+
+// Latency has the latencies of an audience's deliveries added to a histogram of its own, too; nil = no more.
+func (l *Loop) Latency(audience int, h *Histogram) { l.ledger.audiences[audience].latency = h }
 
 // Run works until done says so, which is asked after whatever happened. It gives up after the limit, and says what was
 // being waited for.
@@ -168,6 +171,9 @@ func (l *Loop) fault(err error) {
 
 // Faults is what should not have happened: streams that ended, refused notices. Of many the first.
 func (l *Loop) Faults() error { return errors.Join(l.faults...) }
+
+// Answered says that no request waits for its answer.
+func (l *Loop) Answered() bool { return l.busy == 0 }
 
 // Settled says that every message was answered and has come wherever it was due.
 func (l *Loop) Settled() bool { return l.busy == 0 && l.ledger.owed == 0 }

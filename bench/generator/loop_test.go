@@ -273,3 +273,49 @@ func TestEvenRate(t *testing.T) {
 		t.Errorf("10 at 100 a second took %v", took)
 	}
 }
+
+func TestSeveralLoadsAtOnce(t *testing.T) {
+	s := newTiny(t)
+	l := s.watching()
+	defer l.Close()
+	var answered []string
+	var took time.Duration
+	calls := &Load{Connections: 1, Count: 4, Rate: 1000, Call: func(b []byte, n int) []byte {
+		text := "a call"
+		if n == 2 {
+			text = "refuse"
+		}
+		return fmt.Appendf(b, "POST /?topic=9 HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n%s", text)
+	}, Answered: func(n, status int, after time.Duration) {
+		answered = append(answered, fmt.Sprint(n, " ", status))
+		took = after
+	}}
+	if err := l.Start(load(10), calls); err != nil {
+		t.Fatal(err)
+	}
+	s.run(l, l.Published)
+	s.run(l, l.Settled)
+	s.wants(l, "delivered 20, lost 0, doubled 0, disorder 0, foreign 0, acked 10, refused 0, latencies 20, acks 10")
+	if !slices.Equal(answered, []string{"0 201", "1 201", "2 503", "3 201"}) || took <= 0 || took > 10*time.Second {
+		t.Errorf("the calls were answered with %q, the last after %v", answered, took)
+	}
+	if l.Faults() == nil {
+		t.Error("a refused call is no fault")
+	}
+}
+
+func TestLatenciesApart(t *testing.T) {
+	s := newTiny(t)
+	l := s.watching()
+	defer l.Close()
+	l.Open(&Stream{Begins: "hello", Untimed: true, Head: func(b, _ []byte) []byte { return append(b, "GET /?topic=0 HTTP/1.1\r\nHost: x\r\n\r\n"...) }}, 0)
+	s.run(l, l.Begun)
+	var apart Histogram
+	l.Latency(1, &apart)
+	s.send(l, load(10))
+	s.run(l, l.Settled)
+	s.wants(l, "delivered 25, lost 0, doubled 0, disorder 0, foreign 0, acked 10, refused 0, latencies 20, acks 10")
+	if apart.Count() != 10 || apart.Max() <= 0 {
+		t.Errorf("%d latencies of the second topic, up to %v", apart.Count(), apart.Max())
+	}
+}

@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// publisher is one connection that publishes, one request after the other.
+// publisher is one connection that publishes, or calls, one request after the other.
 type publisher struct {
 	loop     *Loop
 	fd       int
-	up       bool // the connection stands
-	load     *Load
-	messages []Message // of the request that is not answered yet
-	request  []byte    // room for a whole one
-	unsent   []byte    // what is left of it
+	up       bool      // the connection stands
+	load     *Load     // of the request that is not answered yet; nil: it waits for one
+	messages []Message // of that request
+	call     int       // its number, where it is a call
+	asked    time.Time
+	request  []byte // room for a whole one
+	unsent   []byte // what is left of it
 	response response
 	answer   []byte
 	onBody   func([]byte)
@@ -29,8 +31,16 @@ func (p *publisher) connect() (err error) {
 // send puts the next request together and sends as much of it as goes.
 func (p *publisher) send(load *Load) {
 	p.load = load
-	p.messages = load.next(p.loop, p.messages[:0])
-	p.request = load.Request(p.request[:0], p.messages)
+	if load.Call != nil {
+		p.call, p.asked = load.sent, time.Now()
+		p.request = load.Call(p.request[:0], p.call)
+	} else {
+		p.messages = load.next(p.loop, p.messages[:0])
+		p.request = load.Request(p.request[:0], p.messages)
+	}
+	load.sent++
+	load.busy++
+	p.loop.busy++
 	p.unsent = p.request
 	p.response.again()
 	p.answer = p.answer[:0]
@@ -77,7 +87,7 @@ func (p *publisher) ready(readable, writable bool) error {
 		return io.EOF
 	}
 	done, err := p.response.take(p.loop.buffer[:n], p.onBody)
-	if done {
+	if done && p.load != nil {
 		p.answered(time.Now().UnixNano())
 	}
 	return err
@@ -88,6 +98,12 @@ func (p *publisher) body(piece []byte) { p.answer = append(p.answer, piece...) }
 
 func (p *publisher) answered(now int64) {
 	taken := p.response.status/100 == 2
+	if p.load.Call != nil {
+		if !taken {
+			p.loop.fault(fmt.Errorf("a call was refused with %d: %s", p.response.status, p.answer[:min(len(p.answer), 300)]))
+		}
+		p.load.Answered(p.call, p.response.status, time.Duration(now-p.asked.UnixNano()))
+	}
 	lines := p.answer
 	for _, m := range p.messages {
 		ok := taken
@@ -108,7 +124,8 @@ func (p *publisher) answered(now int64) {
 
 // rest waits for the next request.
 func (p *publisher) rest() {
-	p.messages = p.messages[:0]
+	p.load.busy--
+	p.load, p.messages = nil, p.messages[:0]
 	p.loop.busy--
 	p.loop.idle = append(p.loop.idle, p)
 }
@@ -117,7 +134,7 @@ func (p *publisher) rest() {
 func (p *publisher) closed(err error) {
 	p.up = false
 	p.loop.fault(fmt.Errorf("a publisher broke off: %w", err))
-	if len(p.messages) > 0 {
+	if p.load != nil {
 		for _, m := range p.messages {
 			if !p.load.calling {
 				p.loop.ledger.ack(m.Mark, false, 0)

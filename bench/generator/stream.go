@@ -13,6 +13,10 @@ type Stream struct {
 	Head func(b []byte, lastID []byte) []byte
 	// Begins names the event that tells that the stream is live; empty: the head of the answer does.
 	Begins string
+	// Untimed deliveries count, but not their latency: what a lock withholds comes late by right.
+	Untimed bool
+	// Number is for who opens the stream.
+	Number int
 
 	loop          *Loop
 	fd            int // -1: not connected
@@ -36,7 +40,7 @@ func (l *Loop) Open(s *Stream, audiences ...int) {
 	for _, to := range audiences {
 		a := &l.ledger.audiences[to]
 		a.streams++
-		s.subscriptions = append(s.subscriptions, subscription{audience: to, from: a.sent})
+		s.subscriptions = append(s.subscriptions, subscription{audience: to, from: a.sent, untimed: s.Untimed})
 	}
 	l.streams = append(l.streams, s)
 	l.opening = append(l.opening, s)

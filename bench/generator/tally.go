@@ -23,6 +23,7 @@ type audience struct {
 	sent    int     // numbers 0 to sent-1 were sent
 	missing []int32 // by number: streams that do not have it yet
 	acked   []int64 // by number: when it was acknowledged, ns since 1970; 0 = not yet
+	latency *Histogram
 }
 
 // ledger keeps the audiences and the tally.
@@ -75,6 +76,7 @@ type subscription struct {
 	from     int      // the first number that is due
 	latest   int64    // when the last-sent of those that came was sent
 	got      []uint64 // by number, one bit each
+	untimed  bool
 }
 
 // note accounts for one delivery.
@@ -99,15 +101,26 @@ func (l *ledger) note(s *subscription, m Mark, now int64) {
 	}
 	s.latest = max(s.latest, m.Sent)
 	l.tally.Delivered++
-	l.tally.Latency.Add(time.Duration(now - m.Sent))
-	if acked == 0 {
-		acked = now
+	if !s.untimed {
+		l.time(a, m, acked, now)
 	}
-	l.tally.AfterAck.Add(time.Duration(now - acked))
 	if a.missing[m.Number] > 0 { // not of one that was refused and came all the same
 		l.owed--
 		if a.missing[m.Number]--; a.missing[m.Number] == 0 {
 			l.underWay--
 		}
 	}
+}
+
+// time adds the latencies of one delivery.
+func (l *ledger) time(a *audience, m Mark, acked, now int64) {
+	took := time.Duration(now - m.Sent)
+	l.tally.Latency.Add(took)
+	if a.latency != nil {
+		a.latency.Add(took)
+	}
+	if acked == 0 {
+		acked = now
+	}
+	l.tally.AfterAck.Add(time.Duration(now - acked))
 }
