@@ -1,22 +1,15 @@
 package main
 
 import (
-	"crypto/sha256"
 	"database/sql"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"testing"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"belfry/bench/generator"
 	"belfry/bench/server"
 	"belfry/bench/statements"
 	"belfry/internal/testpg"
-	"belfry/models"
-	"belfry/services"
 )
 
 // belfry is Belfry on one of its databases, each of which keeps what it has acknowledged.
@@ -25,6 +18,7 @@ type belfry struct{ sqlite bool }
 const (
 	signingKey = "a key for benchmarks alone, no secret"
 	crowdName  = "crowd"
+	noticeBody = "All 812 checks passed in 3 min 12 s. The packages lie where those of the last one lay, and the log is kept for a week. "
 	sessionMax = 12 * time.Hour
 )
 
@@ -87,7 +81,7 @@ func notice(b []byte, s shape, m generator.Message) []byte {
 	default:
 		b = append(append(append(b, `"to":{"users":["`...), person(m.To)...), `"]}`...)
 	}
-	b = append(b, `,"title":"The build is done","body":"All 812 checks passed in 3 min 12 s. The packages lie where those of the last one lay, and the log is kept for a week. `...)
+	b = append(b, `,"title":"The build is done","body":"`+noticeBody...)
 	return append(m.Mark.Append(b), `"}`...)
 }
 
@@ -113,72 +107,4 @@ func requests(address, key string, s shape) (one, batch func(b []byte, m []gener
 		return append(b, body...)
 	}
 	return one, batch
-}
-
-func person(i int) string { return fmt.Sprintf("ringer%05d", i) }
-
-// writeCrowd writes a user with a session for each stream, and the group of all of them, straight into the database:
-// to sign ten thousand people in would take a quarter of an hour of password hashing. It gives their cookies.
-func writeCrowd(t testing.TB, database string, s shape) (cookies []string) {
-	t.Helper()
-	db, err := services.OpenDatabase(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	now := models.InstantOf(time.Now())
-	users := make([]models.User, s.streams)
-	password := "none" // where nobody signs in: it is the hash of no password
-	if s.signIn {
-		if password, err = services.NewHasher().Hash(t.Context(), server.Password); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i := range users {
-		users[i] = models.User{Username: person(i), DisplayName: person(i), Role: models.RoleUser, PasswordHash: password, CreatedAt: now}
-	}
-	group := models.Group{Name: crowdName, DisplayName: crowdName, CreatedAt: now}
-	const rows = 500 // of one statement, which takes a bounded number of values
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	write := db.Write.WithContext(t.Context())
-	if s.streams == 0 {
-		return nil
-	}
-	must(write.CreateInBatches(&users, rows).Error)
-	must(write.Create(&group).Error)
-	sessions, members := make([]models.Session, s.streams), make([]models.Membership, s.streams)
-	for i, user := range users {
-		at := now
-		if s.lastSeen != nil {
-			at = models.InstantOf(s.lastSeen(i))
-		}
-		secret := base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "the secret of session %010d", i))
-		hash := sha256.Sum256([]byte(secret))
-		sessions[i] = models.Session{ID: fmt.Sprintf("session-%014d", i), UserID: user.ID, SecretHash: hash[:], State: models.SessionActive,
-			CreatedAt: at, LastActiveAt: at, ProvedAt: at, IP: "127.0.0.1", UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"}
-		members[i] = models.Membership{GroupID: group.ID, UserID: user.ID}
-		cookies = append(cookies, cookie(t, &sessions[i], secret))
-	}
-	must(write.CreateInBatches(&sessions, rows).Error)
-	must(write.CreateInBatches(&members, rows).Error)
-	return cookies
-}
-
-// cookie signs what the node would have given at sign-in.
-func cookie(t testing.TB, s *models.Session, secret string) string {
-	t.Helper()
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"iss": "belfry", "aud": []string{"belfry-session"}, "sid": s.ID, "jti": secret,
-		"exp": s.CreatedAt.Time().Add(sessionMax + 24*time.Hour).Unix()})
-	sum := sha256.Sum256([]byte("belfry kid " + signingKey))
-	token.Header["typ"], token.Header["kid"] = "belfry-session+jwt", hex.EncodeToString(sum[:4])
-	signed, err := token.SignedString([]byte(signingKey))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signed
 }

@@ -30,10 +30,14 @@ type contestant struct {
 // shape is what a scenario needs of a server.
 type shape struct {
 	streams  int
+	people   int  // Belfry: where there are more than streams
 	together bool // all streams are of one audience; else each is of its own
 	everyone bool // Belfry: that audience is everyone, not a group
 	mixed    bool // audience 0 is all streams, 1 and on are each stream's own
 	signIn   bool // people have a password
+	groups   int  // Belfry: that each person is in; 0 = one
+	log      bool // Belfry: there is a log already, rows and the newest
+	rows     int
 	counted  bool // PostgreSQL counts what Belfry asks it
 	settings []string
 	lastSeen func(stream int) time.Time // Belfry: when the stream's session was last active; nil = now
@@ -48,6 +52,9 @@ func (s shape) audiences() int {
 	}
 	return s.streams
 }
+
+// everybody is how many people there are.
+func (s shape) everybody() int { return max(s.streams, s.people) }
 
 // audience is that of a stream.
 func (s shape) audience(stream int) int {
@@ -77,6 +84,7 @@ type run1 struct {
 	t        testing.TB
 	options  *options
 	template *template
+	slices   []map[string]float64 // what was measured, where that is more than once
 }
 
 func contestants() []*contestant {

@@ -29,6 +29,11 @@ type options struct {
 	scenarios, servers, idle, publishers string
 	rounds                               int
 	streams, storm, missed, batch        int
+	growthStreams, growthRows            string
+	growthGroups                         string
+	slices, appends, people              int
+	groupStreams                         int
+	growthRate                           float64
 	sessions, logins, loginStreams       int
 	singles, pages, locks                float64
 	rate                                 float64
@@ -38,7 +43,7 @@ type options struct {
 }
 
 func (o *options) flags(set *flag.FlagSet) {
-	set.StringVar(&o.scenarios, "scenarios", "", "comma separated; empty = all of "+strings.Join(scenarioNames(), ","))
+	set.StringVar(&o.scenarios, "scenarios", "", "comma separated; empty = all of "+strings.Join(scenarioNames(), ",")+"; besides, growth-streams, growth-rows and growth-groups")
 	set.StringVar(&o.servers, "servers", "", "comma separated; empty = all of "+strings.Join(serverNames(), ","))
 	set.IntVar(&o.rounds, "rounds", 3, "how often all is measured")
 	set.DurationVar(&o.warmUp, "warmup", time.Second, "time before what is measured for a time")
@@ -60,6 +65,14 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.Float64Var(&o.pages, "pages", 50, "pages of inboxes a second, in mixed")
 	set.Float64Var(&o.locks, "locks", 5, "sessions that lock and unlock a second, in mixed")
 	set.DurationVar(&o.lead, "lead", 5*time.Second, "how long before the first session of expiry locks its node is started; doubled where that is too short")
+	set.StringVar(&o.growthStreams, "growth-streams", "1000,3000,10000", "numbers of streams of growth-streams")
+	set.StringVar(&o.growthRows, "growth-rows", "0,100000,1000000,10000000", "numbers of old rows of growth-rows; the last takes 6 GB of disk")
+	set.StringVar(&o.growthGroups, "growth-groups", "1,10,100,1000", "numbers of groups that each person is in, of growth-groups")
+	set.IntVar(&o.slices, "slices", 5, "how often all sizes of a growth are measured in a round")
+	set.Float64Var(&o.growthRate, "growth-rate", 5, "messages a second of growth-streams")
+	set.IntVar(&o.appends, "appends", 2000, "notices that are appended in a slice of growth-rows, and four times the pages that are read")
+	set.IntVar(&o.people, "people", 1000, "people of growth-rows")
+	set.IntVar(&o.groupStreams, "group-streams", 200, "streams of growth-groups")
 	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
 }
 
@@ -129,10 +142,10 @@ func split(list string, all []string) []string {
 }
 
 // numbers reads a list of counts.
-func numbers(list string) (ns []int, err error) {
+func numbers(list string, least int) (ns []int, err error) {
 	for field := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(field)
-		if err != nil || n < 1 {
+		if err != nil || n < least {
 			return nil, fmt.Errorf("%q is no number of anything", field)
 		}
 		ns = append(ns, n)
@@ -155,26 +168,35 @@ func (p *plan) measure(progress io.Writer, each func(name string, body func(test
 				if s.only != nil && !s.only(c) {
 					continue
 				}
-				result := Result{Scenario: s.name, Server: c.name, Round: round}
+				run := &run1{options: p.options, template: text}
 				name := fmt.Sprintf("round %d, %s, %s", round, s.name, c.name)
 				interrupted, done := false, false
 				each(name, func(t testing.TB) {
 					defer func() { interrupted = t.Context().Err() != nil }()
-					result.Values = s.run(&run1{t: t, options: p.options, template: text}, c)
+					run.t = t
+					if values := s.run(run, c); values != nil {
+						run.slices = append(run.slices, values)
+					}
 					done = true
 				})
 				if interrupted {
 					return r
 				}
-				if !done {
-					result.Fault = "failed"
+				for _, values := range run.slices {
+					r.add(progress, s, Result{Scenario: s.name, Server: c.name, Round: round, Values: values})
 				}
-				r.Results = append(r.Results, result)
-				fmt.Fprintf(progress, "%s: %s\n", name, s.brief(result))
+				if !done {
+					r.add(progress, s, Result{Scenario: s.name, Server: c.name, Round: round, Fault: "failed"})
+				}
 			}
 		}
 	}
 	return r
+}
+
+func (r *report) add(progress io.Writer, s *scenario, result Result) {
+	r.Results = append(r.Results, result)
+	fmt.Fprintf(progress, "round %d, %s, %s: %s\n", result.Round, result.Scenario, result.Server, s.brief(result))
 }
 
 // save writes all that was measured.

@@ -49,7 +49,7 @@ func scenariosNamed(name string, o *options) ([]*scenario, error) {
 	case "mixed":
 		return ofBelfry(mixed(o.streams)), nil
 	}
-	return nil, fmt.Errorf("no scenario is named %q", name)
+	return growthNamed(name, o)
 }
 
 // ofBelfry is a scenario that asks for what the others do not have.
@@ -60,7 +60,7 @@ func ofBelfry(s *scenario) []*scenario {
 
 // sizes is a scenario for each number of a list.
 func sizes(list string, of func(n int) *scenario) (all []*scenario, err error) {
-	ns, err := numbers(list)
+	ns, err := numbers(list, 1)
 	for _, n := range ns {
 		all = append(all, of(n))
 	}
