@@ -2,6 +2,8 @@
 //
 //	go run ./compare                        everything, three rounds: more than an hour
 //	go run ./compare -scenarios fanout,storm -servers raw1,nchan,belfry-postgres
+//	go run ./compare -scenarios growth-rows -rounds 1       what grows has to be asked for
+//	go run ./compare plot FILE.json… DIR    draws what -json saved
 //
 // A round runs each scenario with a fresh server of each kind, raw1 first; what is printed is medians over the rounds,
 // and ratios to raw1 of the same round, for the speed of a shared machine moves between rounds. It exits with 1 when a
@@ -79,6 +81,13 @@ func (o *options) flags(set *flag.FlagSet) {
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (exitCode int) {
+	if len(args) > 0 && args[0] == "plot" {
+		if err := plot(args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "compare:", err)
+			return 1
+		}
+		return 0
+	}
 	var o options
 	set := flag.NewFlagSet("compare", flag.ExitOnError)
 	o.flags(set)

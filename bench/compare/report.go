@@ -85,7 +85,7 @@ func machine() string {
 		}
 	}
 	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		kernel = strings.TrimSpace(string(text))
+		kernel, _, _ = strings.Cut(strings.TrimSpace(string(text)), "-") // what follows is a distributor's
 	}
 	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, kernel, runtime.Version())
 }
