@@ -140,6 +140,8 @@ func (n *node) begin(ctx context.Context, demo bool, term *console) error {
 	n.cancel = cancel
 	n.background.Go(func() { n.streams.Follow(background, n.hints) })
 	n.background.Go(func() { n.house.Run(background) })
+	keepRoom(background)
+	n.background.Go(func() { tidyMemory(background) })
 	n.warm(ctx)
 	if n.announce != nil {
 		n.background.Go(func() { n.announce(background) })

@@ -17,16 +17,16 @@ const lateEntries = 2_000
 // from which the new count cannot be told makes the person's summary void.
 type summaries struct {
 	mu   sync.Mutex
-	of   map[int64]*summary
-	by   map[string]map[*summary]struct{} // by what may be read
-	late []late                           // the last entries that were applied
-	at   int64                            // the last one of all
+	of   map[string]*summary           // by the audience that is the person alone
+	by   map[string]map[*summary]int64 // by what else may be read, with the offset after which
+	late []late                        // the last entries that were applied
+	at   int64                         // the last one of all
 }
 
 type summary struct {
 	Summary
-	user int64
-	last int64 // the entry that was applied last; one that comes by two ways counts once
+	own  string // the person's own audience
+	last int64  // the entry that was applied last; one that comes by two ways counts once
 }
 
 // late is an entry as far as it concerns unread counts.
@@ -40,7 +40,7 @@ type late struct {
 }
 
 func newSummaries(at int64) *summaries {
-	return &summaries{of: map[int64]*summary{}, by: map[string]map[*summary]struct{}{}, at: at}
+	return &summaries{of: map[string]*summary{}, by: map[string]map[*summary]int64{}, at: at}
 }
 
 func lateOf(e *journal.Entry) late {
@@ -66,7 +66,7 @@ func lateOf(e *journal.Entry) late {
 func (s *summaries) get(user, trimmed int64, now models.Instant) (Summary, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := s.of[user]
+	known := s.of[userAudience(user)]
 	if known == nil || known.Head.Trimmed != trimmed || (known.Until != 0 && known.Until <= now) {
 		return Summary{}, false
 	}
@@ -80,7 +80,8 @@ func (s *summaries) get(user, trimmed int64, now models.Instant) (Summary, bool)
 func (s *summaries) put(user int64, read Summary) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.drop(s.of[user])
+	own := userAudience(user)
+	s.drop(s.of[own])
 	if s.at > read.Head.Offset && (len(s.late) == 0 || s.late[0].offset > read.Head.Offset+1) {
 		return
 	}
@@ -90,17 +91,22 @@ func (s *summaries) put(user int64, read Summary) {
 		}
 		s.drop(old)
 	}
-	fresh := &summary{Summary: read, user: user}
-	s.of[user] = fresh
+	fresh := &summary{Summary: read, own: own}
+	s.of[own] = fresh
 	for _, g := range read.Grants {
-		if s.by[g.Audience] == nil {
-			s.by[g.Audience] = map[*summary]struct{}{}
+		if g.Audience == own {
+			continue // found by it already
 		}
-		s.by[g.Audience][fresh] = struct{}{}
+		if s.by[g.Audience] == nil {
+			s.by[g.Audience] = map[*summary]int64{}
+		}
+		s.by[g.Audience][fresh] = g.After
 	}
 	for i := range s.late {
 		for _, audience := range s.late[i].audiences {
-			s.change(fresh, audience, &s.late[i])
+			if after, reads := s.reads(fresh, audience); reads {
+				s.change(fresh, after, &s.late[i])
+			}
 		}
 	}
 }
@@ -115,14 +121,25 @@ func (s *summaries) apply(e *journal.Entry) {
 		s.late = slices.Clone(s.late[lateEntries:])
 	}
 	for _, audience := range l.audiences {
-		for known := range s.by[audience] {
-			s.change(known, audience, &l)
+		if known := s.of[audience]; known != nil {
+			s.change(known, 0, &l)
+		}
+		for known, after := range s.by[audience] {
+			s.change(known, after, &l)
 		}
 	}
 }
 
-func (s *summaries) change(known *summary, audience string, l *late) {
-	if l.offset <= known.Head.Offset || l.offset == known.last || !known.reads(audience, l.offset) {
+func (s *summaries) reads(known *summary, audience string) (after int64, reads bool) {
+	if audience == known.own {
+		return 0, true
+	}
+	after, reads = s.by[audience][known]
+	return after, reads
+}
+
+func (s *summaries) change(known *summary, after int64, l *late) {
+	if l.offset <= max(known.Head.Offset, after) || l.offset == known.last {
 		return
 	}
 	known.last = l.offset
@@ -140,17 +157,13 @@ func (s *summaries) change(known *summary, audience string, l *late) {
 	}
 }
 
-func (s *summary) reads(audience string, offset int64) bool {
-	return slices.ContainsFunc(s.Grants, func(g journal.Grant) bool { return g.Audience == audience && offset > g.After })
-}
-
 // drop is for who holds s.mu.
 func (s *summaries) drop(known *summary) {
 	if known == nil {
 		return
 	}
-	if s.of[known.user] == known {
-		delete(s.of, known.user)
+	if s.of[known.own] == known {
+		delete(s.of, known.own)
 	}
 	for _, g := range known.Grants {
 		if delete(s.by[g.Audience], known); len(s.by[g.Audience]) == 0 {
@@ -163,5 +176,5 @@ func (s *summaries) drop(known *summary) {
 func (s *summaries) clear(at int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.of, s.by, s.late, s.at = map[int64]*summary{}, map[string]map[*summary]struct{}{}, nil, at
+	s.of, s.by, s.late, s.at = map[string]*summary{}, map[string]map[*summary]int64{}, nil, at
 }

@@ -55,8 +55,24 @@ func (c *Conn) onBeat() {
 		c.end(h.rhythm.Rotated())
 		return
 	case !c.writing && c.queue.len() == 0 && now-c.wrote >= h.rhythm.Heartbeat:
-		c.put(NewFrame(h.rhythm.Ping(time.Now())), false)
+		c.put(h.ping(), false)
 		c.wrote = now // as good as
 	}
 	c.arm(now)
+}
+
+// ping is the frame of this moment: those whose time has come together share it.
+func (h *Hub) ping() *Frame {
+	now := time.Now().Truncate(time.Millisecond)
+	last := h.pinged.Load()
+	if last == nil || !last.at.Equal(now) {
+		last = &pinged{at: now, frame: NewFrame(h.rhythm.Ping(now))}
+		h.pinged.Store(last)
+	}
+	return last.frame
+}
+
+type pinged struct {
+	at    time.Time
+	frame *Frame
 }

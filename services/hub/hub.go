@@ -27,6 +27,7 @@ type Hub struct {
 	began  time.Time
 	shards []*shard
 	added  atomic.Uint64
+	pinged atomic.Pointer[pinged]
 }
 
 // New makes a hub that has handed on everything up to offset, and will remember at most that many entries.

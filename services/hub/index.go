@@ -3,10 +3,11 @@ package hub
 // index finds connections by a name.
 type index map[string]crowd
 
-// crowd is the connections under one name, each with the offset up to which it may not read.
+// crowd is the connections under one name, each with the offset up to which it may not read. Most names are of one
+// alone, who has its place here: very many of them have to be small.
 type crowd struct {
-	few  []member
-	many map[*Conn]int64 // in place of few, when there are more than it is quick to search
+	one  member          // nobody where conn is nil
+	more map[*Conn]int64 // everybody, in place of one
 }
 
 type member struct {
@@ -14,23 +15,17 @@ type member struct {
 	after int64
 }
 
-const crowdFew = 8
-
 func (x index) add(name string, c *Conn, after int64) {
 	crowd := x[name]
-	crowd.remove(c)
 	switch {
-	case crowd.many != nil:
-		crowd.many[c] = after
+	case crowd.more != nil:
+		crowd.more[c] = after
 		return
-	case len(crowd.few) < crowdFew:
-		crowd.few = append(crowd.few, member{c, after})
+	case crowd.one.conn == nil || crowd.one.conn == c:
+		crowd.one = member{c, after}
 	default:
-		crowd.many = make(map[*Conn]int64, 2*crowdFew)
-		for _, m := range crowd.few {
-			crowd.many[m.conn] = m.after
-		}
-		crowd.many[c], crowd.few = after, nil
+		crowd.more = map[*Conn]int64{crowd.one.conn: crowd.one.after, c: after}
+		crowd.one = member{}
 	}
 	x[name] = crowd
 }
@@ -40,33 +35,35 @@ func (x index) remove(name string, c *Conn) {
 	if !known {
 		return
 	}
-	if crowd.remove(c); crowd.len() == 0 {
+	if crowd.more != nil {
+		delete(crowd.more, c)
+	} else if crowd.one.conn == c {
+		crowd.one = member{}
+	}
+	if crowd.len() == 0 {
 		delete(x, name)
-		return
-	}
-	x[name] = crowd
-}
-
-func (c *crowd) remove(conn *Conn) {
-	delete(c.many, conn)
-	for i := range c.few {
-		if c.few[i].conn == conn {
-			last := len(c.few) - 1
-			c.few[i], c.few[last] = c.few[last], member{}
-			c.few = c.few[:last]
-			return
-		}
+	} else {
+		x[name] = crowd
 	}
 }
 
-func (c *crowd) len() int { return len(c.few) + len(c.many) }
+func (c *crowd) len() int {
+	switch {
+	case c.more != nil:
+		return len(c.more)
+	case c.one.conn != nil:
+		return 1
+	default:
+		return 0
+	}
+}
 
 // each calls f for every connection.
 func (c *crowd) each(f func(conn *Conn, after int64)) {
-	for _, m := range c.few {
-		f(m.conn, m.after)
+	if c.one.conn != nil {
+		f(c.one.conn, c.one.after)
 	}
-	for conn, after := range c.many {
+	for conn, after := range c.more {
 		f(conn, after)
 	}
 }

@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync/atomic"
+	"time"
+)
+
+// leastRoom is how much may be allocated between two runs of the collector even where little lives, in bytes: a node that
+// publishes to few would else spend its time on collecting a few megabytes again and again.
+const leastRoom = 16 << 20
+
+// roomFor is GOGC for a heap of which so many bytes live: half of it, where that is more than the least. Twice as much, as
+// Go has it by itself, is memory that idle streams do not need.
+func roomFor(live uint64) (percent int) {
+	live = max(live, 1<<20)
+	return int(100 * max(live/2, leastRoom) / live) //nolint:gosec // at most 1,600
+}
+
+// keepRoom sets GOGC after each collection by what that left alive, until ctx ends. Who sets GOGC has the say.
+func keepRoom(ctx context.Context) {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	set := &room{}
+	set.watch(ctx)
+}
+
+type room struct{ percent atomic.Int64 }
+
+// watch is told by the collector: it finds a sentinel that nobody holds, in each of its runs.
+func (r *room) watch(ctx context.Context) {
+	sentinel := new([16]byte)
+	runtime.AddCleanup(sentinel, func(r *room) {
+		if ctx.Err() != nil {
+			return
+		}
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		percent := int64(roomFor(live[0].Value.Uint64()))
+		// Setting it stops the world for a moment.
+		if was := r.percent.Load(); percent*10 < was*9 || percent*10 > was*11 {
+			r.percent.Store(percent)
+			debug.SetGCPercent(int(percent))
+		}
+		r.watch(ctx)
+	}, r)
+}
+
+// When garbage is given back. The collector runs again when the heap has doubled, or after two minutes; a node to which
+// many streams have come, and then nothing, would keep as much garbage as it has streams that long.
+const (
+	memoryEvery = 5 * time.Second
+	quietBytes  = 8 << 20 // allocated meanwhile: less is quiet, though there be ten thousand heartbeats
+	leastWaste  = 4 << 20 // that may be garbage: less is not worth the collector's time
+)
+
+// memory is what the runtime says of the heap, in bytes.
+type memory struct{ allocated, held uint64 }
+
+func readMemory() memory {
+	samples := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(samples)
+	return memory{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
+}
+
+// wasteful reports whether it has been quiet since one reading, and much may have become garbage since another.
+func (m memory) wasteful(before, tidied memory) bool {
+	return m.allocated-before.allocated < quietBytes && m.allocated-tidied.allocated > max(leastWaste, m.held/8)
+}
+
+// tidyMemory gives garbage back to the system when the node is quiet, until ctx ends.
+func tidyMemory(ctx context.Context) {
+	tick := time.NewTicker(memoryEvery)
+	defer tick.Stop()
+	var tidied memory
+	for before := readMemory(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := readMemory()
+		if now.wasteful(before, tidied) {
+			debug.FreeOSMemory()
+			tidied = now
+		}
+		before = now
+	}
+}

@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"testing"
+	"time"
+)
+
+// TestWasteIsSeen on the runtime's own figures.
+func TestWasteIsSeen(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector runs when it is told to
+	runtime.GC()
+	clean := readMemory()
+	if clean.wasteful(clean, clean) {
+		t.Errorf("nothing was allocated: %+v", clean)
+	}
+	var garbage [][]byte
+	for range 64 + clean.held>>17 {
+		garbage = append(garbage, make([]byte, 1<<18))
+	}
+	runtime.KeepAlive(garbage)
+	full := readMemory()
+	if full.wasteful(clean, clean) {
+		t.Error("not quiet, but called so")
+	}
+	if !full.wasteful(full, clean) {
+		t.Errorf("quiet, and much was allocated before: %+v, %+v", clean, full)
+	}
+	if full.wasteful(full, full) {
+		t.Errorf("tidied, and nothing was allocated since: %+v", full)
+	}
+}
+
+func TestRoomFor(t *testing.T) {
+	for live, percent := range map[uint64]int{0: 1600, 4 << 20: 400, 16 << 20: 100, 32 << 20: 50, 1 << 30: 50} {
+		if got := roomFor(live); got != percent {
+			t.Errorf("%d bytes: %d %%, want %d", live, got, percent)
+		}
+	}
+}
+
+// TestRoomIsKept: the collector's own run sets it.
+func TestRoomIsKept(t *testing.T) {
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(100)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer func() {
+		cancel()
+		debug.SetGCPercent(before)
+	}()
+	keepRoom(ctx)
+	deadline := time.After(20 * time.Second)
+	for {
+		runtime.GC()
+		samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(samples)
+		if got := samples[0].Value.Uint64(); got != 100 {
+			if got < 50 || got > 1600 {
+				t.Errorf("%d %%", got)
+			}
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatal("nothing has set it")
+		default:
+		}
+	}
+}
