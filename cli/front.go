@@ -94,7 +94,7 @@ func (f *front) openInside(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.inside = &http.Server{Handler: &f.internal, ReadHeaderTimeout: headerTimeout}
+	f.inside = &http.Server{Handler: &f.internal, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
 	go func() {
 		if err := f.inside.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			f.log.Error("the internal listener failed", "error", err)

@@ -104,43 +104,66 @@ func hashOf(secret string) []byte {
 	return sum[:]
 }
 
+// claims are those of RFC 7519 §4.1 that we use, and our own. They are read for each request, and the library's type
+// for times takes as long as all the others.
 type claims struct {
-	jwt.RegisteredClaims
-	Session string `json:"sid,omitempty"`
-	User    int64  `json:"uid,omitempty"`
-	Key     int64  `json:"key,omitempty"`
+	Issuer   string   `json:"iss"`
+	Audience []string `json:"aud"`
+	ID       string   `json:"jti"`
+	Expires  int64    `json:"exp"` // s since 1970 UTC
+	Session  string   `json:"sid,omitempty"`
+	User     int64    `json:"uid,omitempty"`
+	Key      int64    `json:"key,omitempty"`
 
 	// ExpMS is exp in milliseconds, for exp itself counts whole seconds.
 	ExpMS int64 `json:"exp_ms,omitempty"`
 }
 
+// GetExpirationTime and the others are what the library asks for.
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) {
+	if c.Expires == 0 {
+		return nil, nil //nolint:nilnil // as jwt.Claims has it: there is none
+	}
+	return jwt.NewNumericDate(time.Unix(c.Expires, 0)), nil
+}
+func (*claims) GetIssuedAt() (*jwt.NumericDate, error)   { return nil, nil } //nolint:nilnil // as above
+func (*claims) GetNotBefore() (*jwt.NumericDate, error)  { return nil, nil } //nolint:nilnil // as above
+func (*claims) GetSubject() (string, error)              { return "", nil }
+func (c *claims) GetIssuer() (string, error)             { return c.Issuer, nil }
+func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return c.Audience, nil }
+
+// parserFor reads tokens for one audience. The expiry is left to the caller, who knows the database's clock: nodes whose
+// clocks differ must agree on a ticket.
+func parserFor(audience string) *jwt.Parser {
+	return jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
+		jwt.WithExpirationRequired(), jwt.WithTimeFunc(func() time.Time { return time.Unix(0, 0) }))
+}
+
+var sessionParser, ticketParser = parserFor(sessionAudience), parserFor(ticketAudience)
+
 func (t *Tokens) sign(typ string, c claims) (string, error) {
-	token := jwt.NewWithClaims(jwt.SigningMethodHS256, c)
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &c)
 	token.Header["typ"] = typ
 	token.Header["kid"] = t.kid
 	return token.SignedString(t.key)
 }
 
-// parse checks signature, type, issuer and audience. The expiry is left to the caller, who knows the
-// database's clock: nodes whose clocks differ must agree on a ticket.
-func (t *Tokens) parse(raw, typ, audience string) (*claims, bool) {
+// parse checks signature, type, issuer and audience.
+func (t *Tokens) parse(raw, typ string, parser *jwt.Parser) (*claims, bool) {
 	var c claims
-	token, err := jwt.ParseWithClaims(raw, &c, func(token *jwt.Token) (any, error) {
+	token, err := parser.ParseWithClaims(raw, &c, func(token *jwt.Token) (any, error) {
 		if token.Header["typ"] != typ || token.Header["kid"] != t.kid {
 			return nil, jwt.ErrTokenUnverifiable
 		}
 		return t.key, nil
-	}, jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
-		jwt.WithExpirationRequired(), jwt.WithTimeFunc(func() time.Time { return time.Unix(0, 0) }))
+	})
 	return &c, err == nil && token.Valid
 }
 
 // sessionCookie makes the value of a session's cookie. now is the database's clock.
 func (t *Tokens) sessionCookie(s *models.Session, secret string) (string, error) {
-	return t.sign(sessionType, claims{Session: s.ID, RegisteredClaims: jwt.RegisteredClaims{
-		Issuer: issuer, Audience: jwt.ClaimStrings{sessionAudience}, ID: secret,
-		ExpiresAt: jwt.NewNumericDate(s.CreatedAt.Time().Add(t.sessionTTL)),
-	}})
+	return t.sign(sessionType, claims{Issuer: issuer, Audience: []string{sessionAudience}, ID: secret, Session: s.ID,
+		Expires: s.CreatedAt.Time().Add(t.sessionTTL).Unix()})
 }
 
 // Ticket is a stream ticket that was read and whose signature holds.
@@ -153,15 +176,14 @@ type Ticket struct {
 
 func (t *Tokens) mint(ticket Ticket, now models.Instant) (string, time.Duration, error) {
 	expires := now.Time().Add(t.ticketTTL)
-	token, err := t.sign(ticketType, claims{Session: ticket.SessionID, User: ticket.UserID, Key: ticket.KeyID, ExpMS: expires.UnixMilli(),
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: issuer, Audience: jwt.ClaimStrings{ticketAudience}, ID: randomText(9),
-			ExpiresAt: jwt.NewNumericDate(expires.Add(time.Second - 1))}})
+	token, err := t.sign(ticketType, claims{Issuer: issuer, Audience: []string{ticketAudience}, ID: randomText(9),
+		Session: ticket.SessionID, User: ticket.UserID, Key: ticket.KeyID, Expires: expires.Add(time.Second - 1).Unix(), ExpMS: expires.UnixMilli()})
 	return token, t.ticketTTL, err
 }
 
 // ParseTicket reads a stream ticket.
 func (t *Tokens) ParseTicket(raw string) (*Ticket, bool) {
-	c, ok := t.parse(raw, ticketType, ticketAudience)
+	c, ok := t.parse(raw, ticketType, ticketParser)
 	if !ok {
 		return nil, false
 	}
@@ -175,7 +197,7 @@ type sessionName struct {
 }
 
 func (t *Tokens) parseCookie(raw string) (sessionName, bool) {
-	c, ok := t.parse(raw, sessionType, sessionAudience)
+	c, ok := t.parse(raw, sessionType, sessionParser)
 	if !ok || c.Session == "" || c.ID == "" {
 		return sessionName{}, false
 	}

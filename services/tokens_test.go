@@ -24,7 +24,7 @@ func newTokens(t *testing.T, key []byte) *Tokens {
 // forge signs claims with any method, header and key.
 func forge(t *testing.T, method jwt.SigningMethod, key any, header map[string]any, c claims) string {
 	t.Helper()
-	token := jwt.NewWithClaims(method, c)
+	token := jwt.NewWithClaims(method, &c)
 	for name, value := range header {
 		token.Header[name] = value
 	}
@@ -32,8 +32,8 @@ func forge(t *testing.T, method jwt.SigningMethod, key any, header map[string]an
 }
 
 func ticketClaims() claims {
-	return claims{Session: "s", ExpMS: time.Now().Add(time.Hour).UnixMilli(), RegisteredClaims: jwt.RegisteredClaims{
-		Issuer: issuer, Audience: jwt.ClaimStrings{ticketAudience}, ID: "id", ExpiresAt: jwt.NewNumericDate(time.Now().Add(time.Hour))}}
+	in := time.Now().Add(time.Hour)
+	return claims{Session: "s", ExpMS: in.UnixMilli(), Issuer: issuer, Audience: []string{ticketAudience}, ID: "id", Expires: in.Unix()}
 }
 
 func TestForgedTicketsAreRefused(t *testing.T) {
@@ -63,9 +63,9 @@ func TestForgedTicketsAreRefused(t *testing.T) {
 		"typ JWT":               forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"kid": tokens.kid}, ticketClaims()),
 		"another issuer":        forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "steeple" })),
 		"no issuer":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "" })),
-		"audience of a session": forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = jwt.ClaimStrings{sessionAudience} })),
+		"audience of a session": forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = []string{sessionAudience} })),
 		"no audience":           forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = nil })),
-		"no expiry":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.ExpiresAt = nil })),
+		"no expiry":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Expires = 0 })),
 		"a changed payload":     parts[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sid":"other"}`)) + "." + parts[2],
 		"a cut signature":       genuine[:len(genuine)-4],
 		"no signature":          parts[0] + "." + parts[1] + ".",
@@ -102,8 +102,8 @@ func TestNoTokenStandsInForAnother(t *testing.T) {
 	if _, ok := newTokens(t, bytes.Repeat([]byte("x"), MinSecret)).parseCookie(cookie); ok {
 		t.Error("another installation takes the cookie")
 	}
-	for _, c := range []claims{{Session: "s"}, {RegisteredClaims: jwt.RegisteredClaims{ID: "secret"}}} {
-		c.Issuer, c.Audience, c.ExpiresAt = issuer, jwt.ClaimStrings{sessionAudience}, jwt.NewNumericDate(time.Now())
+	for _, c := range []claims{{Session: "s"}, {ID: "secret"}} {
+		c.Issuer, c.Audience, c.Expires = issuer, []string{sessionAudience}, time.Now().Unix()
 		if _, ok := tokens.parseCookie(forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.kid}, c)); ok {
 			t.Errorf("a cookie that names half a session is taken: %+v", c)
 		}
@@ -120,8 +120,8 @@ func TestCookieOutlivesItsSession(t *testing.T) {
 	var c claims
 	_, _, err := jwt.NewParser().ParseUnverified(raw, &c)
 	must(t, err)
-	if want := time.Date(2024, 5, 2, 1, 0, 0, 0, time.UTC); !c.ExpiresAt.Equal(want) {
-		t.Errorf("exp %v, want %v", c.ExpiresAt, want)
+	if want := time.Date(2024, 5, 2, 1, 0, 0, 0, time.UTC); c.Expires != want.Unix() {
+		t.Errorf("exp %v, want %v", c.Expires, want)
 	}
 }
 
@@ -162,7 +162,7 @@ func FuzzParseTicket(f *testing.F) {
 		f.Fatal(err)
 	}
 	// The same in every process of the fuzzer, so without anything random.
-	c := claims{Session: "s", ExpMS: 1, RegisteredClaims: jwt.RegisteredClaims{Issuer: issuer, Audience: jwt.ClaimStrings{ticketAudience}, ExpiresAt: jwt.NewNumericDate(time.Unix(1, 0))}}
+	c := claims{Session: "s", ExpMS: 1, Issuer: issuer, Audience: []string{ticketAudience}, Expires: 1}
 	genuine, err := tokens.sign(ticketType, c)
 	if err != nil {
 		f.Fatal(err)
