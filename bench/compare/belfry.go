@@ -39,6 +39,10 @@ func (b *belfry) start(r *run1, s shape) *site {
 	if s.counted && !b.sqlite {
 		result.db = counting(t, database)
 	}
+	if r.options.profiles != "" {
+		result.internal = server.FreeAddress(t)
+		s.settings = append(s.settings, "INTERNAL_LISTEN="+result.internal)
+	}
 	node := server.New(t, database, append([]string{"SECRET=" + signingKey, "SESSION_MAX=" + sessionMax.String(), "SESSION_IDLE=6h",
 		"STREAMS_PER_USER=32"}, s.settings...)...)
 	key := node.AddKey("bench", "notices:write")

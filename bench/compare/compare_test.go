@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"io"
@@ -85,6 +86,16 @@ func TestCompare(t *testing.T) {
 	var saved report
 	if text, err := os.ReadFile(path); err != nil || json.Unmarshal(text, &saved) != nil || len(saved.Results) != runs || saved.Machine == "" {
 		t.Errorf("%d results were saved: %v", len(saved.Results), err)
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	dir := t.TempDir()
+	p := planOf(t, "-rounds=1", "-scenarios=batch", "-duration=100ms", "-warmup=10ms", "-streams=5", "-batch=5", "-servers=belfry-sqlite", "-profiles="+dir)
+	r := p.measure(io.Discard, func(name string, body func(testing.TB)) { t.Run(name, func(t *testing.T) { body(t) }) })
+	text, err := os.ReadFile(filepath.Join(dir, "batch-belfry-sqlite-1.pprof"))
+	if r.failed() || err != nil || !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) { // it is compressed
+		t.Errorf("a profile of %d bytes: %v", len(text), err)
 	}
 }
 

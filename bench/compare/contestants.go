@@ -77,11 +77,13 @@ type site struct {
 	database int     // PostgreSQL's, or 0
 	db       *sql.DB // where PostgreSQL counts
 	node     *server.Node
+	internal string // its internal listener; empty = none
 }
 
 // run1 is one measurement.
 type run1 struct {
 	t        testing.TB
+	name     string // of files
 	options  *options
 	template *template
 	slices   []map[string]float64 // what was measured, where that is more than once

@@ -32,7 +32,7 @@ func TestGrowth(t *testing.T) {
 func TestLogWrittenBeforehand(t *testing.T) {
 	for _, b := range []*belfry{{sqlite: true}, {}} {
 		const rows, people = 1200, 50
-		s := b.start(&run1{t: t}, shape{streams: 1, people: people, log: true, rows: rows})
+		s := b.start(&run1{t: t, options: &options{}}, shape{streams: 1, people: people, log: true, rows: rows})
 		reader := (&server.Caller{Cookie: "belfry=" + s.cookies[0]}).At(s.node)
 		want := newestEach*3 + rows/1000 + rows/100 // its own, everyone's and the group's; of the old ones everyone's and the group's
 		for n := 1; n <= rows; n++ {

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +42,7 @@ type options struct {
 	rate                                 float64
 	warmUp, duration, hold, pause, quiet time.Duration
 	lead                                 time.Duration
-	json                                 string
+	json, profile, profiles              string
 }
 
 func (o *options) flags(set *flag.FlagSet) {
@@ -75,6 +76,8 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.IntVar(&o.appends, "appends", 2000, "notices that are appended in a slice of growth-rows, and four times the pages that are read")
 	set.IntVar(&o.people, "people", 1000, "people of growth-rows")
 	set.IntVar(&o.groupStreams, "group-streams", 200, "streams of growth-groups")
+	set.StringVar(&o.profiles, "profiles", "", "a `folder` for a CPU profile of each Belfry while it is measured; costs a little")
+	set.StringVar(&o.profile, "profile", "", "a `file` for a CPU profile of the generator, for go tool pprof")
 	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
 }
 
@@ -105,7 +108,13 @@ func run(args []string) (exitCode int) {
 	defer removeRivals()
 	// One thread of ours is enough, and those of a second would only wake each other.
 	runtime.GOMAXPROCS(1)
+	stop, err := profiled(o.profile)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "compare:", err)
+		return 2
+	}
 	report := plan.measure(os.Stderr, func(name string, body func(testing.TB)) { program.Run(name, body) })
+	stop()
 	report.print(os.Stdout)
 	if o.json != "" {
 		err = report.save(o.json)
@@ -115,6 +124,21 @@ func run(args []string) (exitCode int) {
 		return 1
 	}
 	return 0
+}
+
+// profiled keeps a profile of this process in a file, until stop.
+func profiled(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = file.Close()
+	}, pprof.StartCPUProfile(file)
 }
 
 // plan is what is measured: each scenario with each server that can do it.
@@ -177,7 +201,7 @@ func (p *plan) measure(progress io.Writer, each func(name string, body func(test
 				if s.only != nil && !s.only(c) {
 					continue
 				}
-				run := &run1{options: p.options, template: text}
+				run := &run1{name: fmt.Sprintf("%s-%s-%d", s.name, c.name, round), options: p.options, template: text}
 				name := fmt.Sprintf("round %d, %s, %s", round, s.name, c.name)
 				interrupted, done := false, false
 				each(name, func(t testing.TB) {

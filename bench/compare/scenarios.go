@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -248,12 +249,25 @@ func (t *trial) forAWhile(load *generator.Load) (cost used, tally generator.Tall
 // count counts for a while what is going on, and stops it.
 func (t *trial) count() (cost used, tally generator.Tally) {
 	t.t.Helper()
+	defer t.profiled(t.options.duration)()
 	t.loop.Tally = &generator.Tally{}
 	before := t.used()
 	t.must(t.loop.For(t.options.duration))
 	cost, tally = t.used().since(before), *t.loop.Tally
 	t.loop.Stop()
 	return cost, tally
+}
+
+// profiled has Belfry profile itself for so long, where that is asked for. done waits for the end.
+func (t *trial) profiled(duration time.Duration) (done func()) {
+	if t.site.internal == "" {
+		return func() {}
+	}
+	failed := make(chan error, 1)
+	go func() {
+		failed <- server.Profile(t.t.Context(), t.site.internal, filepath.Join(t.options.profiles, t.name+".pprof"), duration)
+	}()
+	return func() { t.must(<-failed) }
 }
 
 // account waits for what is under way and says what did not come, or came wrongly.

@@ -23,8 +23,10 @@ func storm(streams, missed int) *scenario {
 		t.send(missed)
 		var took time.Duration
 		var cost used
+		profiled := t.profiled(time.Second)
 		asked := t.asked(func() { took, cost = t.comeBack() })
 		t.must(t.loop.For(time.Second / 4)) // what comes twice, comes after
+		profiled()
 		values := cost.values(streams)
 		values["caught_up"], values["cpu_s"] = took.Seconds(), cost.server.Seconds()
 		values["connect_p50"] = milliseconds(t.loop.Opening().Share(0.5))

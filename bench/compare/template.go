@@ -40,7 +40,7 @@ const (
 func captureTemplate(t testing.TB) *template {
 	t.Helper()
 	b := &belfry{sqlite: true}
-	s := b.start(&run1{t: t}, shape{streams: 1, together: true})
+	s := b.start(&run1{t: t, options: &options{}}, shape{streams: 1, together: true})
 	conn, err := net.DialTimeout("tcp", s.address, captureTimeout) //nolint:noctx // the deadline is the bound
 	if err != nil {
 		t.Fatal(err)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -59,35 +57,11 @@ func (p *profiler) settings() []string {
 func (p *profiler) start(duration time.Duration) {
 	for i, address := range p.addresses {
 		p.fetching.Go(func() {
-			url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", address, max(duration.Seconds(), 1))
-			if err := fetch(p.t, url, filepath.Join(p.folder, fmt.Sprintf("node%d.pprof", i))); err != nil {
-				p.t.Errorf("%s: %v", url, err)
+			if err := server.Profile(p.t.Context(), address, filepath.Join(p.folder, fmt.Sprintf("node%d.pprof", i)), duration); err != nil {
+				p.t.Error(err)
 			}
 		})
 	}
 }
 
 func (p *profiler) wait() { p.fetching.Wait() }
-
-// fetch saves what is at an address.
-func fetch(t testing.TB, url, path string) error {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s", response.Status)
-	}
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	_, err = io.Copy(file, response.Body)
-	return err
-}
