@@ -109,10 +109,10 @@ func TestMediansAndRatios(t *testing.T) {
 		r.Results = append(r.Results, Result{Scenario: "s", Server: "x", Round: round, Values: map[string]float64{"n": n}})
 	}
 	r.Results = append(r.Results, Result{Scenario: "s", Server: "x", Round: 4, Fault: "failed"}, Result{Scenario: "t", Server: "x", Values: map[string]float64{"n": 1000}})
-	if got := r.row(s, "x"); got != "x\t3\t20.0 (5.0–60.0)\t1.00 (0.50–1.50)\t–\t1 FAILED" {
+	if got := strings.Join(r.row(s, "x"), "\t"); got != "x\t3\t20.0 (5.0–60.0)\t1.00 (0.50–1.50)\t–\t1 FAILED" {
 		t.Error(got)
 	}
-	if got := r.row(s, "raw1"); got != "raw1\t3\t20.0 (10.0–40.0)\t1.00\t–" {
+	if got := strings.Join(r.row(s, "raw1"), "\t"); got != "raw1\t3\t20.0 (10.0–40.0)\t1.00\t–" {
 		t.Error(got)
 	}
 	if !r.failed() {

@@ -14,16 +14,23 @@ type figure struct {
 	decimals   int
 }
 
+// grows is what a growth is measured at.
+type grows struct {
+	of      string // what there is more of
+	sizes   []int
+	figures []figure
+}
+
 // grown is a server at one size. It is measured again and again.
 type grown func() map[string]float64
 
 // growth is the same at several sizes: the figure at the first one, and how many times that it is at the others. All
 // servers run at once and are measured in turn, so that a machine whose speed moves moves all of them.
 func growth(name, of string, sizes []int, figures []figure, begin func(r *run1, c *contestant, size int) grown) []*scenario {
-	s := &scenario{name: name}
+	s := &scenario{name: name, grows: &grows{of, sizes, figures}}
 	for _, f := range figures {
 		for i, size := range sizes {
-			c := column{f.title + " at " + count(size) + of, at(f.key, size), f.decimals, false}
+			c := column{f.title + " at " + count(size) + " " + of, at(f.key, size), f.decimals, false}
 			if i > 0 {
 				c = column{"× at " + count(size), at(f.key+"_x", size), 2, false}
 			}
@@ -68,7 +75,7 @@ func count(n int) string {
 // moreStreams is the cost of a delivery when more streams get each notice.
 func moreStreams(sizes []int) []*scenario {
 	figures := []figure{{"µs/delivery", "us", 2}, {"with database: µs", "us_with_database", 2}, {"p99 ms", "latency_p99", 2}}
-	return growth("growth-streams", " streams", sizes, figures, func(r *run1, c *contestant, size int) grown {
+	return growth("growth-streams", "streams", sizes, figures, func(r *run1, c *contestant, size int) grown {
 		t := r.open(c, shape{streams: size, together: true})
 		r.t.Cleanup(t.loop.Close)
 		t.rollCall()
@@ -91,7 +98,7 @@ func (t *trial) deliveries(rate float64) map[string]float64 {
 // moreGroups is the cost of a delivery to one group, and of the first events of a stream, when people are in more groups.
 func moreGroups(sizes []int) []*scenario {
 	figures := []figure{{"µs/delivery", "us", 2}, {"µs/reconnect", "hello_us", 1}, {"µs/first open", "first_us", 1}}
-	return growth("growth-groups", " groups", sizes, figures, func(r *run1, c *contestant, size int) grown {
+	return growth("growth-groups", "groups", sizes, figures, func(r *run1, c *contestant, size int) grown {
 		s := shape{streams: r.options.groupStreams, together: true, groups: size}
 		t := r.begin(c, s)
 		r.t.Cleanup(t.loop.Close)
@@ -116,7 +123,7 @@ func moreGroups(sizes []int) []*scenario {
 func moreRows(sizes []int) []*scenario {
 	figures := []figure{{"µs/append", "append_us", 1}, {"ack p50 ms", "append_p50", 2}, {"ack p99 ms", "append_p99", 2},
 		{"µs/page", "page_us", 0}, {"page p50 ms", "page_p50", 2}, {"page p99 ms", "page_p99", 2}}
-	return growth("growth-rows", " rows", sizes, figures, func(r *run1, c *contestant, size int) grown {
+	return growth("growth-rows", "rows", sizes, figures, func(r *run1, c *contestant, size int) grown {
 		// Who reads is not written to, or the inboxes would grow while they are measured.
 		t := r.open(c, shape{streams: 2 * readers, people: r.options.people, log: true, rows: size})
 		r.t.Cleanup(t.loop.Close)

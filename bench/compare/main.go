@@ -3,7 +3,8 @@
 //	go run ./compare                        everything, three rounds: more than an hour
 //	go run ./compare -scenarios fanout,storm -servers raw1,nchan,belfry-postgres
 //	go run ./compare -scenarios growth-rows -rounds 1       what grows has to be asked for
-//	go run ./compare plot FILE.json… DIR    draws what -json saved
+//	go run ./compare tables FILE.json…      writes what -json saved as the documentation has it
+//	go run ./compare plot FILE.json… DIR    draws it
 //
 // A round runs each scenario with a fresh server of each kind, raw1 first; what is printed is medians over the rounds,
 // and ratios to raw1 of the same round, for the speed of a shared machine moves between rounds. It exits with 1 when a
@@ -78,14 +79,20 @@ func (o *options) flags(set *flag.FlagSet) {
 	set.IntVar(&o.groupStreams, "group-streams", 200, "streams of growth-groups")
 	set.StringVar(&o.profiles, "profiles", "", "a `folder` for a CPU profile of each Belfry while it is measured; costs a little")
 	set.StringVar(&o.profile, "profile", "", "a `file` for a CPU profile of the generator, for go tool pprof")
-	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for plot")
+	set.StringVar(&o.json, "json", "", "a `file` for all that was measured, for tables and plot")
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (exitCode int) {
-	if len(args) > 0 && args[0] == "plot" {
-		if err := plot(args[1:]); err != nil {
+	if len(args) > 0 && (args[0] == "plot" || args[0] == "tables") {
+		var err error
+		if args[0] == "plot" {
+			err = plot(args[1:])
+		} else {
+			err = tables(args[1:], os.Stdout)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "compare:", err)
 			return 1
 		}

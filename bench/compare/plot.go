@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -17,18 +16,10 @@ func plot(args []string) error {
 	if len(args) < 2 {
 		return errors.New("usage: compare plot FILE.json… DIR")
 	}
-	r, dir := &report{}, args[len(args)-1]
-	for _, path := range args[:len(args)-1] {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var more report
-		if err := json.Unmarshal(text, &more); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		more.Results = append(r.Results, more.Results...)
-		r = &more
+	dir := args[len(args)-1]
+	r, err := readReports(args[:len(args)-1])
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

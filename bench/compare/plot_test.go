@@ -71,6 +71,26 @@ func TestPlot(t *testing.T) {
 	}
 }
 
+func TestTables(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "all.json")
+	if err := measured().save(file); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := tables([]string{file}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"### idle-5000\n\n| server | runs | KiB RSS/stream |", "| nchan | 3 | – | 165000 (150000–180000) | 0.75 |", "| raw1 | 3 | 20.00 |",
+		"| server | rows | runs | µs/append | × |", "| belfry-sqlite | 1 k | 3 | 330.0 | 1.10 (1.00–1.20) |"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	if tables(nil, &out) == nil {
+		t.Error("tables of nothing")
+	}
+}
+
 func wellFormed(t *testing.T, name, text string) {
 	t.Helper()
 	for in := xml.NewDecoder(strings.NewReader(text)); ; {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"io"
 	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 )
 
@@ -94,37 +92,6 @@ func (r *report) failed() bool {
 	return slices.ContainsFunc(r.Results, func(result Result) bool { return result.Fault != "" })
 }
 
-// print writes a table for each scenario: medians over the rounds, with the least and the greatest.
-func (r *report) print(out io.Writer) {
-	fmt.Fprintf(out, "%s\n%d rounds from %s; median (least–greatest)\n", r.Machine, r.plan.options.rounds, r.Began.Format(time.DateTime))
-	for _, s := range r.plan.scenarios {
-		fmt.Fprintf(out, "\n%s\n", s.name)
-		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-		row := []string{"server", "runs"}
-		for _, c := range s.columns {
-			row = append(row, c.title)
-		}
-		fmt.Fprintln(w, strings.Join(row, "\t")+"\t")
-		for _, c := range r.plan.servers {
-			if s.only == nil || s.only(c) {
-				fmt.Fprintln(w, r.row(s, c.name)+"\t")
-			}
-		}
-		_ = w.Flush()
-	}
-}
-
-func (r *report) row(s *scenario, of string) string {
-	row := []string{of, strconv.Itoa(len(r.values(s, of, column{key: ""})))}
-	for _, c := range s.columns {
-		row = append(row, spread(r.values(s, of, c), c.decimals))
-	}
-	if r.faults(s, of) > 0 {
-		row = append(row, fmt.Sprintf("%d FAILED", r.faults(s, of)))
-	}
-	return strings.Join(row, "\t")
-}
-
 func (r *report) faults(s *scenario, of string) (n int) {
 	for _, result := range r.Results {
 		if result.Scenario == s.name && result.Server == of && result.Fault != "" {
@@ -170,7 +137,7 @@ func spread(sorted []float64, decimals int) string {
 	switch n := len(sorted); {
 	case n == 0:
 		return "–"
-	case sorted[0] == sorted[n-1]:
+	case text(sorted[0]) == text(sorted[n-1]):
 		return text(sorted[0])
 	default:
 		return fmt.Sprintf("%s (%s–%s)", text(median(sorted)), text(sorted[0]), text(sorted[n-1]))

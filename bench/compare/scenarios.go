@@ -14,6 +14,7 @@ import (
 type scenario struct {
 	name    string
 	columns []column
+	grows   *grows                   // nil: it has one size
 	only    func(c *contestant) bool // nil: every server can do it
 	run     func(r *run1, c *contestant) map[string]float64
 }
