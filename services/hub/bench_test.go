@@ -12,26 +12,20 @@ import (
 	"belfry/services/journal"
 )
 
-// null is a sink that takes everything: what is left of the cost is ours, and a system call that does nothing.
-type null struct{ file *os.File }
-
-func (n null) Write(f func(uintptr) bool) error { f(n.file.Fd()); return nil }
-func (null) Read(func(uintptr) bool) error      { return nil }
-func (null) Control(func(uintptr)) error        { return nil }
-
 type nobody struct{}
 
 func (nobody) Feed()   {}
 func (nobody) Closed() {}
 
-func openNull(b testing.TB) null {
+// openNull is a file that takes everything: what is left of the cost is ours, and a system call that does nothing.
+func openNull(b testing.TB) uintptr {
 	b.Helper()
 	file, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = file.Close() })
-	return null{file}
+	return file.Fd()
 }
 
 // crowdOf is a hub with streams of as many people, each in one group of a hundred besides.
@@ -46,12 +40,12 @@ func crowdOf(b testing.TB, n int) (h *hub.Hub, conns []*hub.Conn) {
 	return h, conns
 }
 
-func enter(h *hub.Hub, sink null, i int) *hub.Conn {
+func enter(h *hub.Hub, sink uintptr, i int) *hub.Conn {
 	me := fmt.Sprint("user:", i)
 	c := h.Add(h.Offset(), []string{me, fmt.Sprint("session:00000000-0000-0000-0000-", i)}, classAll, false)
 	h.Settle(c, c.Turn(), []journal.Grant{{Audience: me}, {Audience: "everyone"}, {Audience: fmt.Sprint("group:", i/100)}}, false)
 	h.Replay(c, 0)
-	c.AttachRaw(sink, nobody{})
+	c.AttachFile(sink, nobody{})
 	return c
 }
 

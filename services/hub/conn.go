@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,8 @@ type Conn struct {
 	mode    mode
 	ready   turn
 	writing bool // what was taken is on its way: nothing else may be written
+	trying  bool // the worker is at the descriptor at this moment
+	doomed  bool // to be closed when it is not any more
 	feeding bool // the owner was asked to go on with the replay
 	gone    bool // removed
 	why     Cause
@@ -61,8 +64,9 @@ type Conn struct {
 	pos     int64 // everything for this reader up to here was queued or written
 	asOf    int64 // what Settle was told holds up to here; see Knows
 
-	sink   *socket       // one of the two
+	sink   net.Conn      // one of the two
 	wake   chan struct{} // for Next
+	fd     int           // of the sink
 	owner  Owner         // of the sink
 	beat   wheel.Timer
 	wrote  time.Duration // when something was last written, since the hub began
@@ -107,7 +111,7 @@ func (c *Conn) put(f *Frame, far bool) {
 	if c.queue.bytes+f.size() > queueLimit {
 		c.close(CauseOverflow)
 		if c.sink != nil {
-			c.sink.close() // what is under way may wait for the reader a long time
+			c.hangUp() // what is under way may wait for the reader a long time
 		}
 		return
 	}

@@ -1,19 +1,16 @@
 package hub
 
-import (
-	"net"
-	"syscall"
-)
+import "net"
 
-// deaf is the part of a connection that a sink without a socket needs.
+// deaf is what a connection needs of a sink that is no socket.
 type deaf struct{ net.Conn }
 
 func (deaf) Close() error { return nil }
 
-// AttachRaw gives a connection a sink that is no socket: nobody watches for its end.
-func (c *Conn) AttachRaw(raw syscall.RawConn, owner Owner) {
+// AttachFile has a connection written to a file: nobody watches for its end.
+func (c *Conn) AttachFile(fd uintptr, owner Owner) {
 	defer c.lock().unlock()
-	c.sink, c.owner = &socket{Conn: deaf{}, raw: raw}, owner
+	c.sink, c.fd, c.owner = deaf{}, int(fd), owner
 	c.begin()
 	c.rouse(false)
 }

@@ -261,7 +261,7 @@ func (h *Hub) CutSockets() {
 	for _, c := range h.All() {
 		s := c.lock()
 		if c.sink != nil {
-			c.sink.close()
+			c.hangUp()
 		}
 		s.unlock()
 	}

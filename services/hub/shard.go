@@ -40,7 +40,6 @@ type shard struct {
 	joined []byte // of the worker alone
 	of     []*Frame
 	bare   bool // joined is without names
-	try    attempt
 }
 
 // job is what is to be written to one connection.
@@ -65,7 +64,6 @@ func (j *job) done() {
 func newShard(h *Hub) *shard {
 	s := &shard{hub: h, conns: map[*Conn]struct{}{}, control: index{}, readers: index{}}
 	s.work = s.run
-	s.try.init()
 	return s
 }
 
@@ -149,14 +147,14 @@ func (s *shard) prepare(n int, c *Conn, from turn) int {
 		c.goOn()
 		return 0
 	}
-	j.conn, c.writing = c, true
+	j.conn, c.writing, c.trying = c, true, true
 	return 1
 }
 
 // write makes one attempt, which does not wait for the reader.
 func (s *shard) write(j *job) {
 	text := s.join(j)
-	n, err := s.try.write(j.conn.sink, text)
+	n, err := tryWrite(j.conn.fd, text)
 	if err != nil {
 		j.err = err
 		return

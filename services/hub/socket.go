@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"errors"
 	"math"
 	"net"
 	"syscall"
@@ -19,26 +20,16 @@ type Owner interface {
 	Closed()
 }
 
-// socket is a connection taken over from the HTTP server.
-type socket struct {
-	net.Conn
-	raw syscall.RawConn
-}
-
 // Attach has the shard write to a socket from now on: first head and text in one write with whatever else waits, then
 // what comes, each frame as a chunk. The hub owns the socket then. A socket that is no file of the system is refused.
 func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
-	file, ok := conn.(syscall.Conn)
-	if !ok {
-		return errNoFile
-	}
-	raw, err := file.SyscallConn()
+	fd, err := descriptor(conn)
 	if err != nil {
 		return err
 	}
 	s := c.lock()
 	defer s.unlock()
-	c.sink, c.owner = &socket{Conn: conn, raw: raw}, owner
+	c.sink, c.fd, c.owner = conn, fd, owner
 	waiting := c.queue.take(s, nil, math.MaxInt)
 	c.queue.push(s, newFrame(head, text))
 	for _, f := range waiting {
@@ -46,29 +37,55 @@ func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
 	}
 	c.begin()
 	c.rouse(false)
-	go c.watch()
+	go c.watch(conn)
 	return nil
 }
 
+// descriptor is the number of a connection's file. It stays good until the connection is closed.
+func descriptor(conn net.Conn) (fd int, err error) {
+	file, ok := conn.(syscall.Conn)
+	if !ok {
+		return 0, errNoFile
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	return fd, raw.Control(func(number uintptr) { fd = int(number) }) //nolint:gosec // descriptors are small
+}
+
+var errNoFile = errors.New("hub: the connection is no file of the system")
+
 // watch waits for the client to go: it sends nothing any more, and if it does, it has no right to.
-func (c *Conn) watch() {
+func (c *Conn) watch(conn net.Conn) {
 	var b [1]byte
-	_, _ = c.sink.Read(b[:])
-	c.sink.close()
+	_, _ = conn.Read(b[:])
+	s := c.lock()
+	c.hangUp()
+	s.unlock()
 	c.owner.Closed()
 }
 
-func (s *socket) close() { _ = s.Close() }
+// hangUp closes the socket; but not while the worker writes to its descriptor, which might then be another's: the worker
+// closes it itself.
+func (c *Conn) hangUp() {
+	if c.trying {
+		c.doomed = true
+		return
+	}
+	_ = c.sink.Close()
+}
 
 // written is what becomes of a connection after an attempt to write to it.
 func (c *Conn) written(j *job, now time.Duration) {
+	c.trying = false
 	switch {
-	case j.err != nil:
+	case j.err != nil || c.doomed:
 		c.fail()
 	case j.rest != nil:
 		go c.push(j.rest, j.last)
 	case j.last:
-		c.sink.close()
+		c.hangUp()
 	default:
 		c.writing, c.wrote = false, now
 		c.goOn()
@@ -80,7 +97,7 @@ func (c *Conn) fail() {
 	if c.mode != closed {
 		c.queue, c.mode = queue{}, closed
 	}
-	c.sink.close() // writing stays true: nobody is to try again
+	c.hangUp() // writing stays true: nobody is to try again
 }
 
 // goOn looks what is next when nothing is under way.
@@ -117,7 +134,7 @@ func (c *Conn) push(rest []byte, last bool) {
 	case err != nil:
 		c.fail()
 	case last:
-		c.sink.close()
+		c.hangUp()
 	default:
 		c.writing, c.wrote = false, c.shard.hub.since()
 		c.goOn()
