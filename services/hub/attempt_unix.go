@@ -12,7 +12,7 @@ const Sockets = true
 func tryWrite(fd int, text []byte) (int, error) {
 	for {
 		n, err := syscall.Write(fd, text)
-		switch err { //nolint:errorlint // as the system call gives it
+		switch err {
 		case nil:
 			return n, nil
 		case syscall.EAGAIN:

@@ -51,7 +51,7 @@ func descriptor(conn net.Conn) (fd int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return fd, raw.Control(func(number uintptr) { fd = int(number) }) //nolint:gosec // descriptors are small
+	return fd, raw.Control(func(number uintptr) { fd = int(number) })
 }
 
 var errNoFile = errors.New("hub: the connection is no file of the system")
