@@ -7,8 +7,8 @@ import (
 	"github.com/alexedwards/argon2id"
 )
 
-// Hasher turns passwords into argon2id hashes. Few run at a time: each takes 19 MiB and a core, and a
-// storm of logins must not starve the streams.
+// Hasher turns passwords into argon2id hashes. Few run at a time: each takes 19 MiB and a core for some 20 ms, and half
+// of the cores stay free for the streams in a storm of logins.
 type Hasher struct {
 	params argon2id.Params
 	slots  chan struct{}
@@ -21,7 +21,7 @@ func NewHasher() *Hasher {
 }
 
 func newHasher(params argon2id.Params) *Hasher {
-	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)))}
+	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	decoy, err := argon2id.CreateHash("no password is this one", &h.params)
 	if err != nil {
 		panic("services: no randomness: " + err.Error())

@@ -127,3 +127,31 @@ func BenchmarkMillion(b *testing.B) {
 	})
 	runtime.KeepAlive(conns)
 }
+
+// BenchmarkEncode is an entry's way to its frame.
+func BenchmarkEncode(b *testing.B) {
+	e := hub.Event{ID: "k3v9q2-1234567", Name: "notice", Data: []byte(`{"title":"` + strings.Repeat("x", 300) + `"}`)}
+	b.ReportAllocs()
+	for b.Loop() {
+		hub.NewFrame(e.Encode())
+	}
+}
+
+// BenchmarkResume is a connection that comes back and has missed twenty entries.
+func BenchmarkResume(b *testing.B) {
+	h := hub.New(0, hub.RecentEntries)
+	sink := openNull(b)
+	for offset := int64(1); offset <= 10_000; offset++ {
+		h.Deliver(offset, []string{[]string{"everyone", "user:1"}[offset%2]}, entry(offset, classA, strings.Repeat("x", 300)))
+	}
+	may := grants("user:1", "everyone")
+	b.ReportAllocs()
+	for b.Loop() {
+		c := h.Add(h.Offset()-20, []string{"user:1"}, classAll, false)
+		h.Settle(c, c.Turn(), may, false)
+		h.Replay(c, 0)
+		c.AttachFile(sink, nobody{})
+		quiet(h)
+		h.Remove(c)
+	}
+}

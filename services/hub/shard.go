@@ -45,6 +45,7 @@ type shard struct {
 // job is what is to be written to one connection.
 type job struct {
 	conn   *Conn
+	fd     int // good as long as conn.trying
 	frames []*Frame
 	last   bool   // the body ends after them
 	rest   []byte // what the socket did not take
@@ -136,7 +137,7 @@ func (s *shard) pick() (n int) {
 
 // prepare takes what waits for a connection, if it still waits in this ring.
 func (s *shard) prepare(n int, c *Conn, from turn) int {
-	if c.ready != from || c.writing {
+	if c.ready != from || c.writing || c.fd == noFile {
 		return 0
 	}
 	c.ready = nowhere
@@ -147,14 +148,15 @@ func (s *shard) prepare(n int, c *Conn, from turn) int {
 		c.goOn()
 		return 0
 	}
-	j.conn, c.writing, c.trying = c, true, true
+	j.conn, j.fd = c, c.fd
+	c.writing, c.trying = true, true
 	return 1
 }
 
 // write makes one attempt, which does not wait for the reader.
 func (s *shard) write(j *job) {
 	text := s.join(j)
-	n, err := tryWrite(j.conn.fd, text)
+	n, err := tryWrite(j.fd, text)
 	if err != nil {
 		j.err = err
 		return

@@ -66,15 +66,19 @@ func (c *Conn) watch(conn net.Conn) {
 	c.owner.Closed()
 }
 
-// hangUp closes the socket; but not while the worker writes to its descriptor, which might then be another's: the worker
-// closes it itself.
+// hangUp closes the socket; but not while the worker writes to its descriptor, whose number might then be another's: the
+// worker closes it itself. From then on there is no number to write to.
 func (c *Conn) hangUp() {
 	if c.trying {
 		c.doomed = true
 		return
 	}
+	c.fd = noFile
 	_ = c.sink.Close()
 }
+
+// noFile is the descriptor of a socket that is closed.
+const noFile = -1
 
 // written is what becomes of a connection after an attempt to write to it.
 func (c *Conn) written(j *job, now time.Duration) {

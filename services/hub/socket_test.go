@@ -78,7 +78,11 @@ func read(t testing.TB, body io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(body, got); err != nil || string(got) != want {
-		t.Fatalf("read %q, want %q: %v", got, want, err)
+		at := 0
+		for at < len(got) && got[at] == want[at] {
+			at++
+		}
+		t.Fatalf("%d of %d bytes read, then %.40q, want %.40q: %v", at, len(want), got[at:], want[at:], err)
 	}
 }
 

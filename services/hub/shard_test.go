@@ -1,0 +1,96 @@
+package hub
+
+import (
+	"net"
+	"testing"
+)
+
+// TestFewGoBeforeMany, and the many get their share all the same.
+func TestFewGoBeforeMany(t *testing.T) {
+	t.Parallel()
+	h := New(0, 1)
+	s := h.shards[0]
+	conns := map[*Conn]bool{} // whether it is one of the few
+	wait := func(n int, far bool) {
+		for range n {
+			c := &Conn{shard: s, sink: deaf{}, mode: live}
+			conns[c] = !far
+			c.queue.push(s, NewFrame([]byte("x")))
+			c.rouse(far)
+		}
+	}
+	count := func() (few, many int) {
+		n := s.pick()
+		for i := range n {
+			if conns[s.jobs[i].conn] {
+				few++
+			} else {
+				many++
+			}
+			s.jobs[i].done()
+		}
+		return few, many
+	}
+	wait(1000, true)
+	wait(5, false)
+	if few, many := count(); few != 5 || many != jobsAtOnce-5 {
+		t.Errorf("%d of few, %d of many; all of the few were to go first", few, many)
+	}
+	wait(1000, false)
+	for range 10 {
+		if few, many := count(); few != jobsAtOnce-farAtLeast || many != farAtLeast {
+			t.Errorf("%d of few, %d of many; half and half were to go", few, many)
+		}
+	}
+}
+
+// TestBothRingsWriteOnce: who waits with the many and gets something alone goes with the few, once.
+func TestBothRingsWriteOnce(t *testing.T) {
+	t.Parallel()
+	s := New(0, 1).shards[0]
+	c := &Conn{shard: s, sink: deaf{}, mode: live}
+	for _, far := range []bool{true, false, true, false} {
+		c.queue.push(s, NewFrame([]byte("x")))
+		c.rouse(far)
+	}
+	if n := s.pick(); n != 1 || len(s.jobs[0].frames) != 4 {
+		t.Errorf("%d jobs, the first with %d frames", n, len(s.jobs[0].frames))
+	}
+}
+
+// TestNothingIsWrittenToAnother: the number of a closed descriptor is given again, and what was still to be written to it
+// must not go there.
+func TestNothingIsWrittenToAnother(t *testing.T) {
+	t.Parallel()
+	s := New(0, 1).shards[0]
+	s.running = true // nobody else writes
+	closed := 0
+	c := &Conn{shard: s, sink: counted{times: &closed}, fd: 7, mode: live}
+	c.queue.push(s, NewFrame([]byte("x")))
+	c.rouse(false)
+	if n := s.pick(); n != 1 || s.jobs[0].fd != 7 {
+		t.Fatalf("%d jobs, on descriptor %d", n, s.jobs[0].fd)
+	}
+	c.hangUp() // while the worker is at it
+	if closed != 0 {
+		t.Error("closed under the worker's hands")
+	}
+	c.written(&s.jobs[0], 0)
+	if closed != 1 {
+		t.Errorf("closed %d times when the worker was done", closed)
+	}
+	c.writing = false // as if a slow write had ended meanwhile
+	c.goOn()
+	c.rouse(false)
+	if n := s.pick(); n != 0 {
+		t.Errorf("%d jobs, on descriptor %d, which is closed", n, s.jobs[0].fd)
+	}
+}
+
+// counted is a sink that counts how often it is closed.
+type counted struct {
+	net.Conn
+	times *int
+}
+
+func (c counted) Close() error { *c.times++; return nil }
