@@ -63,7 +63,7 @@ var sqliteFile = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-func sqliteAddress(t *testing.T) string {
+func sqliteAddress(t testing.TB) string {
 	t.Helper()
 	file, err := sqliteFile()
 	must(t, err)
@@ -106,7 +106,7 @@ var testLimits = models.SessionLimits{Idle: 15 * time.Minute, Max: 12 * time.Hou
 // setting changes a node before it begins.
 type setting func(limits *models.SessionLimits, streams *StreamSettings)
 
-func newNode(t *testing.T, address string, settings ...setting) *node {
+func newNode(t testing.TB, address string, settings ...setting) *node {
 	t.Helper()
 	ctx := t.Context()
 	limits := testLimits
@@ -139,7 +139,7 @@ func newNode(t *testing.T, address string, settings ...setting) *node {
 	return n
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -147,8 +147,8 @@ func must(t *testing.T, err error) {
 }
 
 // got gives a value that came without an error.
-func got[T any](value T, err error) func(t *testing.T) T {
-	return func(t *testing.T) T {
+func got[T any](value T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		must(t, err)
 		return value
@@ -156,7 +156,7 @@ func got[T any](value T, err error) func(t *testing.T) T {
 }
 
 // refused holds an error to its code.
-func refused(t *testing.T, what string, err error, code models.Code) models.Error {
+func refused(t testing.TB, what string, err error, code models.Code) models.Error {
 	t.Helper()
 	if err == nil || codeOf(err) != code {
 		t.Errorf("%s: %v, want %s", what, err, code)
@@ -177,26 +177,26 @@ func codeOf(err error) models.Code {
 
 // run executes a statement past the services; it is how tests let time pass. No entry tells of it, so what
 // is kept in memory is dropped.
-func (n *node) run(t *testing.T, statement string, args ...any) {
+func (n *node) run(t testing.TB, statement string, args ...any) {
 	t.Helper()
 	must(t, n.db.Write.WithContext(t.Context()).Exec(statement, args...).Error)
 	n.journal.Forget()
 }
 
-func (n *node) number(t *testing.T, query string, args ...any) (value int64) {
+func (n *node) number(t testing.TB, query string, args ...any) (value int64) {
 	t.Helper()
 	must(t, n.db.Write.WithContext(t.Context()).Raw(query, args...).Scan(&value).Error)
 	return value
 }
 
 // person adds a user who signs in with the common password.
-func (n *node) person(t *testing.T, name string) *models.User {
+func (n *node) person(t testing.TB, name string) *models.User {
 	t.Helper()
 	return got(n.users.Add(t.Context(), NewUser{Username: name, Password: password}))(t)
 }
 
 // signIn begins a session and gives it with its cookie.
-func (n *node) signIn(t *testing.T, name string) (*Live, string) {
+func (n *node) signIn(t testing.TB, name string) (*Live, string) {
 	t.Helper()
 	l, cookie, err := n.sessions.Login(t.Context(), name, password, Client{IP: "127.0.0.1", UserAgent: "test"}, nil)
 	must(t, err)
@@ -204,38 +204,38 @@ func (n *node) signIn(t *testing.T, name string) (*Live, string) {
 }
 
 // resolve reads the session of a cookie as a request would.
-func (n *node) resolve(t *testing.T, cookie string) *Live {
+func (n *node) resolve(t testing.TB, cookie string) *Live {
 	t.Helper()
 	return got(n.sessions.Resolve(t.Context(), cookie))(t)
 }
 
 // system is another system that may publish to everybody.
-func (n *node) system(t *testing.T) *Principal {
+func (n *node) system(t testing.TB) *Principal {
 	t.Helper()
 	key, _, err := n.keys.Create(t.Context(), "system", []models.Scope{models.ScopeNoticesWrite}, nil)
 	must(t, err)
 	return &Principal{Key: key}
 }
 
-func (n *node) publish(t *testing.T, p *Principal, to Target, c models.NoticeContent) Published {
+func (n *node) publish(t testing.TB, p *Principal, to Target, c models.NoticeContent) Published {
 	t.Helper()
 	return got(n.notices.Publish(t.Context(), p, Outgoing{to, c, Repeatable{}}))(t)
 }
 
 // idle lets a session's last activity lie further back.
-func (n *node) idle(t *testing.T, session string, by time.Duration) {
+func (n *node) idle(t testing.TB, session string, by time.Duration) {
 	t.Helper()
 	n.run(t, "UPDATE sessions SET last_active_at = last_active_at - ? WHERE id = ?", by.Milliseconds(), session)
 }
 
 // age lets a whole session lie further back.
-func (n *node) age(t *testing.T, session string, by time.Duration) {
+func (n *node) age(t testing.TB, session string, by time.Duration) {
 	t.Helper()
 	n.run(t, "UPDATE sessions SET created_at = created_at - ? WHERE id = ?", by.Milliseconds(), session)
 }
 
 // locks gives the payloads of a session's lock entries, oldest first.
-func (n *node) locks(t *testing.T, session string) (payloads []string) {
+func (n *node) locks(t testing.TB, session string) (payloads []string) {
 	t.Helper()
 	must(t, n.db.Write.Raw("SELECT payload FROM entries WHERE kind = 'lock' AND audiences = ? ORDER BY log_offset", lockAudience(session)).Scan(&payloads).Error)
 	return payloads

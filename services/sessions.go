@@ -163,21 +163,21 @@ func (s *Sessions) Resolve(ctx context.Context, cookie string) (*Live, error) {
 		}
 		return nil, err
 	}
-	if l.hasSecret(name.Secret) {
+	if l.hasSecret(&name) {
 		return l, nil
 	}
 	// The secret may have been replaced on another node a moment ago.
 	if l, err = s.read(ctx, name.ID); err != nil {
 		return nil, err
 	}
-	if !l.hasSecret(name.Secret) {
+	if !l.hasSecret(&name) {
 		return nil, errUnauthenticated
 	}
 	return l, nil
 }
 
-func (l *Live) hasSecret(secret string) bool {
-	return subtle.ConstantTimeCompare(l.SecretHash, hashOf(secret)) == 1
+func (l *Live) hasSecret(of *sessionName) bool {
+	return subtle.ConstantTimeCompare(l.SecretHash, of.SecretHash[:]) == 1
 }
 
 // latch stores what the clock has decided for the sessions that where selects: the end where the

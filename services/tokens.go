@@ -40,6 +40,7 @@ type Tokens struct {
 	kid        string
 	sessionTTL time.Duration
 	ticketTTL  time.Duration
+	cookies    *cache[[sha256.Size]byte, sessionName] // those whose signature held, by hash: what it says does not change
 }
 
 // NewTokens uses the given key, or, where that is empty, one made at first start and kept in the
@@ -56,7 +57,8 @@ func NewTokens(ctx context.Context, db *Database, secret []byte, sessionMax, tic
 		return nil, errors.New("the signing key is too short")
 	}
 	sum := sha256.Sum256(append([]byte("belfry kid "), secret...))
-	return &Tokens{key: secret, kid: hex.EncodeToString(sum[:4]), sessionTTL: sessionMax + cookieSlack, ticketTTL: ticketTTL}, nil
+	return &Tokens{key: secret, kid: hex.EncodeToString(sum[:4]), sessionTTL: sessionMax + cookieSlack, ticketTTL: ticketTTL,
+		cookies: newCache[[sha256.Size]byte, sessionName]()}, nil
 }
 
 // storedSecret reads a secret of the installation, and makes it when there is none. Of two nodes that
@@ -192,16 +194,23 @@ func (t *Tokens) ParseTicket(raw string) (*Ticket, bool) {
 
 // sessionName is what a session's cookie carries.
 type sessionName struct {
-	ID     string
-	Secret string
+	ID         string
+	SecretHash [sha256.Size]byte
 }
 
 func (t *Tokens) parseCookie(raw string) (sessionName, bool) {
+	key := sha256.Sum256([]byte(raw))
+	name, turn, known := t.cookies.get(key)
+	if known {
+		return name, true
+	}
 	c, ok := t.parse(raw, sessionType, sessionParser)
 	if !ok || c.Session == "" || c.ID == "" {
 		return sessionName{}, false
 	}
-	return sessionName{ID: c.Session, Secret: c.ID}, true
+	name = sessionName{ID: c.Session, SecretHash: sha256.Sum256([]byte(c.ID))}
+	t.cookies.put(turn, key, name)
+	return name, true
 }
 
 // Minted is a stream ticket for a client.

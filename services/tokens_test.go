@@ -87,8 +87,10 @@ func TestNoTokenStandsInForAnother(t *testing.T) {
 	now := models.InstantOf(time.Now())
 	cookie := got(tokens.sessionCookie(&models.Session{ID: "s", CreatedAt: now}, "secret"))(t)
 	ticket := got(tokens.minted(Ticket{SessionID: "s"}, now))(t)
-	if name, ok := tokens.parseCookie(cookie); !ok || name.ID != "s" || name.Secret != "secret" {
-		t.Errorf("the cookie: %+v, %v", name, ok)
+	for range 2 { // from memory the second time
+		if name, ok := tokens.parseCookie(cookie); !ok || name.ID != "s" || !bytes.Equal(name.SecretHash[:], hashOf("secret")) {
+			t.Errorf("the cookie: %+v, %v", name, ok)
+		}
 	}
 	if read, ok := tokens.ParseTicket(ticket.Token); !ok || read.SessionID != "s" || ticket.ExpiresIn != 60_000 {
 		t.Errorf("the ticket: %+v, %v", read, ok)
