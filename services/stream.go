@@ -12,9 +12,6 @@ import (
 	"belfry/services/journal"
 )
 
-// replayEntries is how many entries one step of a replay reads from the log.
-const replayEntries = 500
-
 // Stream is one open stream.
 type Stream struct {
 	streams *Streams
@@ -113,46 +110,6 @@ func pingFrame(now time.Time) []byte {
 }
 
 func quoted(i models.Instant) string { return `"` + i.String() + `"` }
-
-// replay takes one step from the connection's position towards the head: from memory where that reaches back so far,
-// else from the log.
-func (st *Stream) replay(ctx context.Context) error {
-	s := st.streams
-	if s.hub.Replay(st.conn, s.journal.Trimmed()) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	// In this order: a group that is joined up to upTo is among the grants. The other way round its
-	// entries would be passed over.
-	upTo := s.hub.Offset()
-	pos, grants := st.conn.Position()
-	entries, upTo, err := s.journal.Range(ctx, pos, upTo, grants, replayEntries)
-	if err != nil {
-		return err
-	}
-	// After the reading: what was trimmed before it is missing there, and that has to be said.
-	head, err := s.journal.Head(ctx)
-	if err == nil && head.Epoch != s.journal.Epoch() {
-		err = errNewEpoch // what was read may be of another log than what this node hands on
-	}
-	if err != nil {
-		return err
-	}
-	if pos < head.Trimmed {
-		at := journal.Position{Epoch: head.Epoch, Offset: head.Offset}
-		st.conn.Restart(resetFrame("trimmed", at.String()), at.Offset)
-		return nil
-	}
-	var frames []*hub.Frame
-	for i := range entries {
-		if f := s.frame(&entries[i]); f != nil {
-			frames = append(frames, f)
-		}
-	}
-	st.conn.Advance(frames, upTo)
-	return nil
-}
 
 // frame encodes an entry once for all who get it; nil for what is no event by itself, or none any more.
 func (s *Streams) frame(e *journal.Entry) *hub.Frame {

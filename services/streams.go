@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"belfry/models"
 	"belfry/services/hub"
 	"belfry/services/journal"
@@ -47,7 +49,8 @@ type Streams struct {
 	watches   *watches
 	summary   func(context.Context, *models.User) (Summary, error) // from the database; a simulation has its own
 	summaries *summaries
-	draining  chan struct{} // closed when no stream may stay
+	stretches singleflight.Group // readings of the log under way, by what is read
+	draining  chan struct{}      // closed when no stream may stay
 	drain     sync.Once
 
 	mu      sync.Mutex
