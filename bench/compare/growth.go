@@ -24,6 +24,12 @@ type grows struct {
 // grown is a server at one size. It is measured again and again.
 type grown func() map[string]float64
 
+// resume reads what came while the other sizes were measured: pings, and the ends of connections that were idle.
+func (t *trial) resume() {
+	t.t.Helper()
+	t.must(t.loop.For(time.Second / 5))
+}
+
 // growth is the same at several sizes: the figure at the first one, and how many times that it is at the others. All
 // servers run at once and are measured in turn, so that a machine whose speed moves moves all of them.
 func growth(name, of string, sizes []int, figures []figure, begin func(r *run1, c *contestant, size int) grown) []*scenario {
@@ -80,7 +86,10 @@ func moreStreams(sizes []int) []*scenario {
 		r.t.Cleanup(t.loop.Close)
 		t.rollCall()
 		t.loop.Pause = r.options.pause
-		return func() map[string]float64 { return t.deliveries(r.options.growthRate) }
+		return func() map[string]float64 {
+			t.resume()
+			return t.deliveries(r.options.growthRate)
+		}
 	})
 }
 
@@ -109,6 +118,7 @@ func moreGroups(sizes []int) []*scenario {
 		t.send(1) // gives each stream a position
 		t.must(t.loop.Run("a position for all", patience, t.loop.Settled))
 		return func() map[string]float64 {
+			t.resume()
 			values := t.deliveries(r.options.rate)
 			t.loop.Reset()
 			t.must(t.loop.For(time.Second / 4)) // for the server to see it
@@ -130,6 +140,7 @@ func moreRows(sizes []int) []*scenario {
 		t.rollCall()
 		t.to = t.to[readers:]
 		return func() map[string]float64 {
+			t.resume()
 			values := map[string]float64{}
 			var appended generator.Histogram
 			for key, value := range t.spent(r.options.appends, &generator.Load{To: t.to, Connections: 4, Request: t.site.request}) {

@@ -163,7 +163,7 @@ func (u used) values(done int) map[string]float64 {
 	return map[string]float64{
 		"us": per(u.server), "us_with_database": per(both),
 		"per_cpu_s": float64(done) / max(u.server.Seconds(), 1e-6), "per_cpu_s_with_database": float64(done) / max(both.Seconds(), 1e-6),
-		"generator": 100 * u.generator.Seconds() / max(u.server.Seconds(), 1e-6),
+		"generator_us": per(u.generator), "generator": 100 * u.generator.Seconds() / max(u.server.Seconds(), 1e-6),
 	}
 }
 

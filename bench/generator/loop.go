@@ -119,16 +119,27 @@ func (l *Loop) Run(what string, limit time.Duration, done func() bool) error {
 			return err
 		}
 		for i := range n {
-			fd, readable, writable := l.poller.at(i)
-			if s := l.sockets[fd]; s != nil {
-				if err := s.ready(readable, writable); err != nil {
-					l.drop(fd, err)
-				}
-			}
+			l.serve(l.poller.at(i))
 		}
 		if l.Pause > 0 && n > 0 {
 			pause(l.Pause)
 		}
+	}
+}
+
+// serve lets a socket do what it can. One that has ended is asked twice: the first time it gives what has come, the
+// second time its end.
+func (l *Loop) serve(fd int, readable, writable, ended bool) {
+	s := l.sockets[fd]
+	if s == nil {
+		return
+	}
+	err := s.ready(readable, writable)
+	if err == nil && ended && l.sockets[fd] == s {
+		err = s.ready(true, false)
+	}
+	if err != nil {
+		l.drop(fd, err)
 	}
 }
 

@@ -19,10 +19,11 @@ type tiny struct {
 	net     net.Listener
 	planted map[string]func(frame string) string // by topic and number, as in "1.3"
 
-	mu      sync.Mutex
-	log     map[string][]string
-	streams map[net.Conn]string
-	lastIDs []string
+	mu       sync.Mutex
+	log      map[string][]string
+	accepted []net.Conn
+	streams  map[net.Conn]string
+	lastIDs  []string
 }
 
 func newTiny(t *testing.T) *tiny {
@@ -56,6 +57,9 @@ func newTiny(t *testing.T) *tiny {
 
 func (s *tiny) serve(conn net.Conn) {
 	defer conn.Close()
+	s.mu.Lock()
+	s.accepted = append(s.accepted, conn)
+	s.mu.Unlock()
 	in := bufio.NewReader(conn)
 	for {
 		request, err := http.ReadRequest(in)
@@ -317,5 +321,55 @@ func TestLatenciesApart(t *testing.T) {
 	s.wants(l, "delivered 25, lost 0, doubled 0, disorder 0, foreign 0, acked 10, refused 0, latencies 20, acks 10")
 	if apart.Count() != 10 || apart.Max() <= 0 {
 		t.Errorf("%d latencies of the second topic, up to %v", apart.Count(), apart.Max())
+	}
+}
+
+// A stream that ends right after its last event says both, though the poller tells of it once.
+func TestSeesTheEndBehindTheLastEvent(t *testing.T) {
+	s := newTiny(t)
+	l := s.watching()
+	defer l.Close()
+	s.mu.Lock()
+	frame := chunk("event: last\ndata: {}\n\n")
+	for conn := range s.streams {
+		_, _ = conn.Write([]byte(frame))
+		_ = conn.Close()
+	}
+	s.mu.Unlock()
+	last := 0
+	l.OnEvent = func(_ *Stream, e *Event, _ int64) {
+		if string(e.Name) == "last" {
+			last++
+		}
+	}
+	s.run(l, func() bool { return l.begun == 0 })
+	if last != 4 || l.Faults() == nil || !strings.Contains(l.Faults().Error(), "a stream broke off: EOF") {
+		t.Errorf("%d last events; %v", last, l.Faults())
+	}
+}
+
+// A server may close a connection that nobody uses; the next request takes another one.
+func TestIdlePublisherMayBeClosed(t *testing.T) {
+	s := newTiny(t)
+	l := s.watching()
+	defer l.Close()
+	s.send(l, load(6))
+	s.run(l, l.Settled)
+	s.mu.Lock()
+	closed := 0
+	for _, conn := range s.accepted {
+		if _, stream := s.streams[conn]; !stream {
+			_ = conn.Close()
+			closed++
+		}
+	}
+	all := len(s.accepted) + closed
+	s.mu.Unlock()
+	s.run(l, func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.accepted) == all })
+	s.send(l, load(6))
+	s.run(l, l.Settled)
+	s.wants(l, "delivered 24, lost 0, doubled 0, disorder 0, foreign 0, acked 12, refused 0, latencies 24, acks 12")
+	if l.Faults() != nil || closed != 3 {
+		t.Errorf("%d closed: %v", closed, l.Faults())
 	}
 }

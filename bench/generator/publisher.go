@@ -133,8 +133,8 @@ func (p *publisher) rest() {
 // closed ends a connection. Whether what was under way was taken is not known: it counts as refused.
 func (p *publisher) closed(err error) {
 	p.up = false
-	p.loop.fault(fmt.Errorf("a publisher broke off: %w", err))
-	if p.load != nil {
+	if p.load != nil { // else the server was tired of waiting for it, which it may be
+		p.loop.fault(fmt.Errorf("a publisher broke off: %w", err))
 		for _, m := range p.messages {
 			if !p.load.calling {
 				p.loop.ledger.ack(m.Mark, false, 0)

@@ -12,7 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller is an epoll. It tells of readable and writable sockets by their numbers, as long as they are so.
+// poller is an epoll. It tells of readable and writable sockets by their numbers: as long as they are so, or, of those
+// that are watched for news, once each time that something came.
 type poller struct {
 	fd     int
 	events [512]unix.EpollEvent
@@ -35,10 +36,11 @@ func (p *poller) wait(limit time.Duration) (int, error) {
 	return n, os.NewSyscallError("epoll_wait", err)
 }
 
-// at is one of those sockets. One that is broken is readable: the read says how.
-func (p *poller) at(i int) (fd int, readable, writable bool) {
+// at is one of those sockets. One that is broken is readable: the read says how. Of one that has ended nothing more will
+// be told, whatever is there to be read.
+func (p *poller) at(i int) (fd int, readable, writable, ended bool) {
 	e := &p.events[i]
-	return int(e.Fd), e.Events&^unix.EPOLLOUT != 0, e.Events&unix.EPOLLOUT != 0
+	return int(e.Fd), e.Events&^unix.EPOLLOUT != 0, e.Events&unix.EPOLLOUT != 0, e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0
 }
 
 func (p *poller) control(op, fd int, events uint32) error {
@@ -55,6 +57,12 @@ func (p *poller) watch(fd int, write bool) error {
 		events |= unix.EPOLLOUT
 	}
 	return p.control(unix.EPOLL_CTL_MOD, fd, events)
+}
+
+// news has a socket told of once each time that something came. The kernel then need not look at it again to find that
+// there is nothing more.
+func (p *poller) news(fd int) error {
+	return p.control(unix.EPOLL_CTL_MOD, fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
 // connect begins to connect.

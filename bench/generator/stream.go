@@ -113,25 +113,33 @@ func (s *Stream) ready(readable, writable bool) error {
 		}
 		if s.request = s.request[n:]; len(s.request) == 0 {
 			s.request = nil
-			if err := s.loop.poller.watch(s.fd, false); err != nil {
+			if err := s.loop.poller.news(s.fd); err != nil {
 				return err
 			}
 		}
 	}
-	if !readable {
-		return nil
+	for readable {
+		n, err := read(s.fd, s.loop.buffer)
+		switch {
+		case err != nil && again(err):
+			return nil
+		case err != nil:
+			return err
+		case n == 0:
+			return io.EOF
+		}
+		if err := s.take(s.loop.buffer[:n]); err != nil {
+			return err
+		}
+		readable = n == len(s.loop.buffer) // else that was all: of more, there will be news
 	}
-	n, err := read(s.fd, s.loop.buffer)
-	switch {
-	case err != nil && again(err):
-		return nil
-	case err != nil:
-		return err
-	case n == 0:
-		return io.EOF
-	}
+	return nil
+}
+
+// take reads a piece of the answer.
+func (s *Stream) take(piece []byte) error {
 	s.now = time.Now().UnixNano()
-	done, err := s.response.take(s.loop.buffer[:n], s.onBody)
+	done, err := s.response.take(piece, s.onBody)
 	switch {
 	case err != nil:
 		return err
