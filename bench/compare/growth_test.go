@@ -12,7 +12,8 @@ import (
 
 // What grows, at sizes that tell nothing but that each figure is there.
 func TestGrowth(t *testing.T) {
-	p := planOf(t, "-scenarios=growth-streams,growth-rows,growth-groups", "-servers=belfry-sqlite", "-rounds=1", "-slices=2", "-duration=100ms", "-warmup=20ms",
+	t.Parallel()
+	p := planOf(t, "-scenarios=growth-streams,growth-rows,growth-groups", "-servers=belfry-sqlite", "-rounds=1", "-slices=2", "-duration=50ms", "-warmup=20ms",
 		"-growth-streams=3,6", "-growth-rows=0,300", "-growth-groups=1,40", "-growth-rate=50", "-rate=50", "-appends=40", "-people=50", "-group-streams=5")
 	r := p.measure(io.Discard, func(name string, body func(testing.TB)) { t.Run(name, func(t *testing.T) { body(t) }) })
 	if r.failed() || len(r.Results) != 3*2 {
@@ -30,6 +31,7 @@ func TestGrowth(t *testing.T) {
 // A log that was written beforehand is one that the node itself could have written: everybody finds theirs in it, and
 // the next notice follows it.
 func TestLogWrittenBeforehand(t *testing.T) {
+	t.Parallel()
 	for _, b := range []*belfry{{sqlite: true}, {}} {
 		const rows, people = 1200, 50
 		s := b.start(&run1{t: t, options: &options{}}, shape{streams: 1, people: people, log: true, rows: rows})

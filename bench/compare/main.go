@@ -88,7 +88,7 @@ func run(args []string) (exitCode int) {
 	if len(args) > 0 && (args[0] == "plot" || args[0] == "tables") {
 		var err error
 		if args[0] == "plot" {
-			err = plot(args[1:])
+			err = plot(args[1:], os.Stdout)
 		} else {
 			err = tables(args[1:], os.Stdout)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 )
 
 // plot draws what was measured and saved, one file or several, into a folder.
-func plot(args []string) error {
+func plot(args []string, out io.Writer) error {
 	if len(args) < 2 {
 		return errors.New("usage: compare plot FILE.json… DIR")
 	}
@@ -35,7 +36,7 @@ func plot(args []string) error {
 			return err
 		}
 		drawn++
-		fmt.Println(path)
+		fmt.Fprintln(out, path)
 	}
 	if drawn == 0 {
 		return errors.New("there is nothing to draw")

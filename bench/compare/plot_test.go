@@ -42,7 +42,7 @@ func TestPlot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := plot([]string{file, other, filepath.Join(dir, "images")}); err != nil {
+	if err := plot([]string{file, other, filepath.Join(dir, "images")}, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	found, err := filepath.Glob(filepath.Join(dir, "images", "*"))
@@ -109,7 +109,7 @@ func TestPlotOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{}, {file}, {file, dir}, {filepath.Join(dir, "missing"), dir}} {
-		if plot(args) == nil {
+		if plot(args, io.Discard) == nil {
 			t.Errorf("%v: drawn", args)
 		}
 	}
