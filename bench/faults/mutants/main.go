@@ -78,16 +78,16 @@ func run() int {
 			continue
 		}
 		fmt.Fprintf(os.Stderr, "%s: %s\n", m.patch, m.broke) // each takes a minute or two
-		caught, survived, err := l.try(ctx, m)
+		caught, missed, err := l.try(ctx, m)
 		switch {
 		case err != nil:
 			fmt.Fprintf(table, "%s\t%s\t%v\t\n", m.patch, m.broke, err)
 			code = 1
-		case len(caught) == 0 || !survived:
+		case len(caught) == 0 || len(missed) > 0:
 			code = 1
 			fallthrough
 		default:
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.patch, m.broke, nameOr(caught, "NOTHING"), map[bool]string{true: "survives", false: "CAUGHT TOO"}[survived])
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.patch, m.broke, nameOr(caught, "NOTHING"), nameOr(missed, "survives"))
 		}
 	}
 	_ = table.Flush()
@@ -137,13 +137,13 @@ func command(ctx context.Context, dir, name string, args ...string) error {
 }
 
 // try makes a mutant and runs the driver against it twice.
-func (l *lab) try(ctx context.Context, m mutant) (caught []string, survived bool, err error) {
+func (l *lab) try(ctx context.Context, m mutant) (caught, missed []string, err error) {
 	binary, err := l.build(ctx, m.patch)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	if caught, err = l.inject(ctx, binary, "0.4", m.own); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	rest := slices.DeleteFunc(slices.Clone(others), func(name string) bool {
 		return slices.Contains(m.own, name) || slices.Contains(alike[m.patch], name)
@@ -152,8 +152,8 @@ func (l *lab) try(ctx context.Context, m mutant) (caught []string, survived bool
 	if m.ordinary {
 		extra = append(extra, "-onenode")
 	}
-	missed, err := l.inject(ctx, binary, "0.4", rest, extra...)
-	return caught, len(missed) == 0, err
+	missed, err = l.inject(ctx, binary, "0.4", rest, extra...)
+	return caught, missed, err
 }
 
 // build copies the sources, breaks them and compiles.
