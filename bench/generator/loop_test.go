@@ -190,6 +190,7 @@ func TestTellsWhatGoesWrong(t *testing.T) {
 	s := newTiny(t)
 	l := s.watching()
 	defer l.Close()
+	s.mu.Lock()
 	s.planted["0.1"] = func(string) string { return "" }
 	s.planted["0.3"] = func(frame string) string { return frame + frame }
 	kept := ""
@@ -199,6 +200,7 @@ func TestTellsWhatGoesWrong(t *testing.T) {
 	s.planted["0.4"] = func(frame string) string { // a number that was never given
 		return frame + chunk(fmt.Sprintf("data: %s\n\n", Mark{0, 5000, 1}.Append(nil)))
 	}
+	s.mu.Unlock()
 	one := load(12)
 	one.Connections = 1 // or the order in which they arrive is anybody's
 	s.send(l, one)
@@ -213,7 +215,9 @@ func TestKeepsWhatIsUnderWayInBounds(t *testing.T) {
 	s := newTiny(t)
 	l := s.watching()
 	defer l.Close()
+	s.mu.Lock()
 	s.planted["0.0"] = func(string) string { return "" }
+	s.mu.Unlock()
 	bounded := load(0)
 	bounded.UnderWay, bounded.Connections = 1, 2
 	if err := l.Start(bounded); err != nil {
@@ -242,6 +246,8 @@ func TestComesBackWhereItWas(t *testing.T) {
 	}
 	s.run(l, l.Settled)
 	s.wants(l, "delivered 32, lost 0, doubled 0, disorder 0, foreign 0, acked 16, refused 0, latencies 32, acks 16")
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !l.Begun() || !slices.Equal(s.lastIDs, []string{"", "", "", "", "3", "3", "3", "3"}) {
 		t.Errorf("came back with %q", s.lastIDs)
 	}
