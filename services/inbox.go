@@ -24,12 +24,22 @@ const candidates = `WITH candidates AS (
 			AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) own
 		UNION SELECT log_offset FROM (SELECT log_offset FROM recipients WHERE audience = 'everyone' AND log_offset > @joined
 			AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) everyones
-		UNION SELECT log_offset FROM (SELECT r.log_offset FROM memberships m
-			JOIN recipients r ON r.audience = 'group:' || m.group_id AND r.log_offset > m.joined_offset
-			WHERE m.user_id = @user AND r.log_offset > @after AND r.log_offset < @before ORDER BY r.log_offset DESC LIMIT @step) groups
+		UNION SELECT log_offset FROM (%s) groups
 	) ways ORDER BY log_offset DESC LIMIT @step)
 SELECT candidates.log_offset, e.subject, e.payload, e.created_at, e.expires_at, s.read_at, s.archived_at, COALESCE(%s, false) AS fits
 `
+
+// The two ways of reading what is for a person's groups. On PostgreSQL each group is read from its newest on, and no
+// further than a step: as one join, all that was ever said to a group would be read and sorted for each page.
+const (
+	ofGroups = `SELECT r.log_offset FROM memberships m
+			JOIN recipients r ON r.audience = 'group:' || m.group_id AND r.log_offset > m.joined_offset
+			WHERE m.user_id = @user AND r.log_offset > @after AND r.log_offset < @before ORDER BY r.log_offset DESC LIMIT @step`
+	ofGroupsPostgres = `SELECT r.log_offset FROM memberships m
+			CROSS JOIN LATERAL (SELECT log_offset FROM recipients WHERE audience = 'group:' || m.group_id AND log_offset > m.joined_offset
+				AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) r
+			WHERE m.user_id = @user ORDER BY r.log_offset DESC LIMIT @step`
+)
 
 // The two ways of joining entries and marks to the candidates. On PostgreSQL the order of work is laid
 // down: for each candidate, look up its entry and its mark. OFFSET 0 is what keeps the planner from
@@ -105,11 +115,11 @@ func (n *Notices) rows(tx *gorm.DB, user *models.User, q inboxQuery) (fitting []
 }
 
 func (n *Notices) fitting(where string) string {
-	from := fromCandidates
+	groups, from := ofGroups, fromCandidates
 	if n.db.Dialect == Postgres {
-		from = fromCandidatesPostgres
+		groups, from = ofGroupsPostgres, fromCandidatesPostgres
 	}
-	return fmt.Sprintf(candidates, strings.ReplaceAll(where, "@now", n.db.now())) + from
+	return fmt.Sprintf(candidates, groups, strings.ReplaceAll(where, "@now", n.db.now())) + from
 }
 
 func named(user *models.User, more map[string]any) map[string]any {
