@@ -35,7 +35,11 @@ func (c *Conn) begin() {
 func (c *Conn) arm(now time.Duration) {
 	h := c.shard.hub
 	beat := h.rhythm.Heartbeat
-	next := c.wrote + beat + rand.N(beat/beatSpread+1) //nolint:gosec // spreads load; nothing secret
+	from := c.wrote
+	if c.writing || c.queue.len() > 0 {
+		from = now // what is under way tells more than a ping; counted from the last write it would be due at once, again and again
+	}
+	next := from + beat + rand.N(beat/beatSpread+1) //nolint:gosec // spreads load; nothing secret
 	if c.rotate > 0 {
 		next = min(next, c.rotate)
 	}

@@ -202,7 +202,11 @@ func (c *Conn) end(text []byte) {
 	if c.mode == closed {
 		return
 	}
+	first := c.queue.first
 	c.close(CauseEnded)
+	if first != nil && first.head {
+		c.queue.push(c.shard, first)
+	}
 	if text != nil {
 		c.queue.push(c.shard, NewFrame(text))
 	}

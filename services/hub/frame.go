@@ -15,6 +15,7 @@ type Frame struct {
 	wire []byte // one chunk of a chunked body (RFC 9112 §7.1): length, text, line end
 	text int    // where the text begins in it
 	name int    // how much of the text those do without who asked for events without a name
+	head bool   // it begins with the head of the answer, without which nothing else makes sense
 }
 
 // NewFrame wraps an encoded event that is no entry of the log.

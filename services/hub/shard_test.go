@@ -3,6 +3,8 @@ package hub
 import (
 	"net"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // TestFewGoBeforeMany, and the many get their share all the same.
@@ -94,3 +96,25 @@ type counted struct {
 }
 
 func (c counted) Close() error { *c.times++; return nil }
+
+// TestStalledReaderIsNotPingedAtEveryTick: while something is on its way the heartbeat is counted from the last look.
+func TestStalledReaderIsNotPingedAtEveryTick(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := New(0, 1)
+		h.Keep(Rhythm{Heartbeat: time.Second, Ping: func(time.Time) []byte { return []byte("ping") }})
+		c := h.Add(0, nil, 0, false)
+		c.sink, c.writing = deaf{}, true // as while a slow write goes on
+		s := c.lock()
+		c.begin()
+		beats, beat := 0, c.beat.Call
+		c.beat.Call = func() { beats++; beat() }
+		s.unlock()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if beats < 5 || beats > 11 {
+			t.Errorf("%d beats in ten heartbeats", beats)
+		}
+		h.Remove(c)
+	})
+}

@@ -31,7 +31,9 @@ func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
 	defer s.unlock()
 	c.sink, c.fd, c.owner = conn, fd, owner
 	waiting := c.queue.take(s, nil, math.MaxInt)
-	c.queue.push(s, newFrame(head, text))
+	first := newFrame(head, text)
+	first.head = true
+	c.queue.push(s, first)
 	for _, f := range waiting {
 		c.queue.push(s, f)
 	}

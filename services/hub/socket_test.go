@@ -171,6 +171,26 @@ func TestEndIsSaidAndDone(t *testing.T) {
 	}
 }
 
+// TestHeadComesFirst, though the stream ends before anything was written.
+func TestHeadComesFirst(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, hub.RecentEntries)
+	for range 200 {
+		c := join(t, h, 0, classAll, grants("user:1")...)
+		server, client := pair(t)
+		o := &owner{hub: h, conn: c, closed: make(chan struct{})}
+		if err := c.Attach(server, []byte("HEAD\n"), []byte("first"), o); err != nil {
+			t.Fatal(err)
+		}
+		c.End([]byte("over"))
+		got, err := io.ReadAll(client)
+		if err != nil || string(got) != "HEAD\n5\r\nfirst\r\n4\r\nover\r\n0\r\n\r\n" {
+			t.Fatalf("%q: %v", got, err)
+		}
+		<-o.closed
+	}
+}
+
 // TestClientThatGoesIsForgotten, whether it says so or sends what it should not.
 func TestClientThatGoesIsForgotten(t *testing.T) {
 	t.Parallel()
