@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -75,10 +76,11 @@ func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
 }
 
 // takesOver says whether the connection can be had for the stream alone: plain HTTP/1.1, as behind nginx. HTTP/2 shares
-// one among many requests, TLS cannot be written to without waiting, HTTP/1.0 knows no chunks.
+// one among many requests, TLS cannot be written to without waiting, HTTP/1.0 knows no chunks, and of a request with a body
+// something may still come.
 func takesOver(c *gin.Context) bool {
 	r := c.Request
-	return hub.Sockets && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.TLS == nil
+	return hub.Sockets && r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.TLS == nil && r.Body == http.NoBody
 }
 
 // attach gives the connection to the stream, and with it the server's buffers back: what an idle stream costs then is
@@ -97,15 +99,12 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 	_ = header.Write(head) // a buffer takes all
 	head.WriteString("\r\n")
 	c.Status(http.StatusOK) // for the log
-	conn, _, err := c.Writer.Hijack()
+	err := opening.Stream.Attach(func() (net.Conn, error) {
+		conn, _, err := c.Writer.Hijack()
+		return conn, err
+	}, head.Bytes(), opening.First)
 	if err != nil {
-		opening.Stream.Discard()
 		s.Log.Error("a connection cannot be taken over", "error", err)
-		return
-	}
-	if err := opening.Stream.Attach(conn, head.Bytes(), opening.First); err != nil {
-		_ = conn.Close()
-		s.Log.Error("a connection cannot be written to", "error", err)
 	}
 }
 

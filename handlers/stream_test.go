@@ -1,6 +1,11 @@
 package handlers_test
 
 import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -245,5 +250,64 @@ func TestRotation(t *testing.T) {
 			}
 		}
 		c.post("/api/v1/session/activity", nil).want(200)
+	})
+}
+
+// TestWhoHasAConnectionOfItsOwn: plain HTTP/1.1 without a body, and nobody else. A balancer is told by the header that it ends.
+func TestWhoHasAConnectionOfItsOwn(t *testing.T) {
+	onEachWay(t, nil, func(s *site) {
+		s.addUser("ann", models.RoleUser)
+		c := s.login("ann").with("X-Belfry-Balancer", "1")
+		for body, own := range map[string]bool{"": !s.settings.http2, "{}": false} {
+			req := c.request(http.MethodGet, "/sse/stream", nil)
+			if body != "" {
+				req = c.request(http.MethodGet, "/sse/stream", body)
+			}
+			resp, err := c.http.Do(req)
+			if err != nil {
+				s.Fatal(err)
+			}
+			if first, err := bufio.NewReader(resp.Body).ReadString('\n'); err != nil || first != "event: hello\n" || resp.Close != own {
+				s.Errorf("body %q: the connection is the stream's own %v, want %v; begins with %q: %v", body, resp.Close, own, first, err)
+			}
+			_ = resp.Body.Close()
+		}
+	})
+}
+
+// TestLateBodyDoesNotCut a stream that was asked for with one.
+func TestLateBodyDoesNotCut(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("ann", models.RoleUser)
+		c := s.login("ann")
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET /sse/stream HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nCookie: %s=%s\r\n\r\n", c.cookieName(), c.cookie)
+		time.Sleep(50 * time.Millisecond) // the request is there, and nothing tells that it is: the answer waits for the body
+		if _, err := io.WriteString(conn, "{}"); err != nil {
+			s.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			s.Fatal(err)
+		}
+		events := make(chan event, 16)
+		go func() {
+			defer close(events)
+			read(bufio.NewReader(resp.Body), events)
+		}()
+		if first := <-events; first.name != "hello" {
+			s.Fatalf("%+v", first)
+		}
+		s.bearer(s.addKey(models.ScopeNoticesWrite)).post("/api/v1/notices", map[string]any{"to": map[string]any{"users": []string{"ann"}}, "title": "here"}).want(http.StatusCreated)
+		for e := range events {
+			if e.name == "notice" {
+				return
+			}
+		}
+		s.Error("the stream was cut")
 	})
 }

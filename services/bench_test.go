@@ -31,7 +31,7 @@ func BenchmarkOpen(b *testing.B) {
 		if err != nil || opening.Stream == nil {
 			b.Fatal(opening, err)
 		}
-		opening.Stream.Discard()
+		opening.Stream.close()
 	}
 }
 

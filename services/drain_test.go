@@ -2,8 +2,11 @@ package services
 
 import (
 	"context"
+	"io"
+	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -97,5 +100,56 @@ func TestOpenedDuringTheDrain(t *testing.T) {
 	}))
 	if len(got) != 1 || got[0].name != "pause" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestOpenedDuringTheDrainOnASocket: what goes out begins as an answer all the same.
+func TestOpenedDuringTheDrainOnASocket(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	_, cookie := n.signIn(t, "ann")
+	opening, err := n.Open(t.Context(), StreamRequest{Cookie: cookie})
+	must(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	n.Drain(over)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	defer client.Close()
+	must(t, opening.Stream.Attach(listener.Accept, []byte("HEAD\r\n"), opening.First))
+	must(t, client.SetDeadline(time.Now().Add(patience)))
+	got, err := io.ReadAll(client)
+	must(t, err)
+	text := string(got)
+	if !strings.HasPrefix(text, "HEAD\r\n") || !strings.Contains(text, "event: pause\n") || !strings.HasSuffix(text, "0\r\n\r\n") {
+		t.Errorf("%q", text)
+	}
+	n.AwaitClosed(t.Context())
+}
+
+// TestAwaitClosedCutsInTheEnd what does not end by itself.
+func TestAwaitClosedCutsInTheEnd(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	_, cookie := n.signIn(t, "ann")
+	opening, err := n.Open(t.Context(), StreamRequest{Cookie: cookie})
+	must(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	client, err := net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	defer client.Close()
+	must(t, opening.Stream.Attach(listener.Accept, nil, opening.First))
+	over, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	n.AwaitClosed(over)
+	if n.Count() != 0 || over.Err() == nil {
+		t.Errorf("%d streams, %v", n.Count(), over.Err())
 	}
 }

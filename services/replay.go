@@ -47,7 +47,7 @@ type stretch struct {
 func (s *Streams) stretch(ctx context.Context, pos, upTo int64, grants []journal.Grant) (*stretch, error) {
 	key := strconv.AppendInt(nil, pos, 10)
 	for _, g := range grants {
-		key = strconv.AppendInt(append(append(key, ' '), g.Audience...), g.After, 10)
+		key = strconv.AppendInt(append(append(append(key, ' '), g.Audience...), ' '), g.After, 10)
 	}
 	read, err, _ := s.stretches.Do(string(key), func() (any, error) {
 		// It is not one reader's alone: who leaves must not end it for the others.

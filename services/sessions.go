@@ -186,7 +186,8 @@ func (l *Live) hasSecret(of *sessionName) bool {
 func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
 	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		now := s.db.now()
-		if err := s.lockDue(tx, where, args...); err != nil {
+		if err := s.take(tx, "state <> 'ended' AND (created_at <= "+now+" - ? OR state = 'active' AND last_active_at <= "+now+" - ?) AND "+where,
+			append([]any{s.limits.Max.Milliseconds(), s.limits.Idle.Milliseconds()}, args...)...); err != nil {
 			return nil, err
 		}
 		ended, err := s.change(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
@@ -201,16 +202,14 @@ func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
 	return err
 }
 
-// lockDue takes the rows that the clock has decided about, in one order on every node: two nodes that write down the
-// same expiries would else each wait for the other.
-func (s *Sessions) lockDue(tx *gorm.DB, where string, args ...any) error {
+// take locks the rows that where selects in one order, whoever wants them: two that lock many of them at once, as nodes
+// that write down the same expiries do, would else each wait for the other.
+func (s *Sessions) take(tx *gorm.DB, where string, args ...any) error {
 	if s.db.Dialect != Postgres {
 		return nil // one writer
 	}
-	now := s.db.now()
 	var ids []string
-	return tx.Raw("SELECT id FROM sessions WHERE state <> 'ended' AND (created_at <= "+now+" - ? OR state = 'active' AND last_active_at <= "+now+" - ?) AND "+where+
-		" ORDER BY id FOR UPDATE", append([]any{s.limits.Max.Milliseconds(), s.limits.Idle.Milliseconds()}, args...)...).Scan(&ids).Error
+	return tx.Raw("SELECT id FROM sessions WHERE "+where+" ORDER BY id FOR UPDATE", args...).Scan(&ids).Error
 }
 
 // changed is a session right after an UPDATE, with the clock of that moment.

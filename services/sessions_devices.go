@@ -39,6 +39,9 @@ func (s *Sessions) own(ctx context.Context, l *Live, id string) (*Live, error) {
 
 func (s *Sessions) lockWhere(ctx context.Context, reason models.Reason, where string, args ...any) (n int, err error) {
 	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		if err := s.take(tx, "state <> 'ended' AND "+where, args...); err != nil {
+			return nil, err
+		}
 		// One that is too old is left to its end: the log would tell of that at once, the row would not.
 		rows, err := s.change(tx, "state = 'locked', reason = ?", "state = 'active' AND created_at > "+s.db.now()+" - ? AND "+where,
 			append([]any{reason, s.limits.Max.Milliseconds()}, args...)...)
@@ -50,6 +53,9 @@ func (s *Sessions) lockWhere(ctx context.Context, reason models.Reason, where st
 
 // end ends the sessions that where selects, within the caller's transaction.
 func (s *Sessions) end(tx *gorm.DB, reason models.Reason, where string, args ...any) ([]changed, error) {
+	if err := s.take(tx, "state <> 'ended' AND "+where, args...); err != nil {
+		return nil, err
+	}
 	return s.change(tx, "state = 'ended', reason = ?, ended_at = "+s.db.now(), "state <> 'ended' AND "+where, append([]any{reason}, args...)...)
 }
 

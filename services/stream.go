@@ -20,16 +20,22 @@ type Stream struct {
 	session string // empty for a ticket that a key minted
 }
 
-// Attach gives the stream a connection that the HTTP server has let go of, to write head and first to, as chunks, and then
+// Attach gives the stream a connection that the HTTP server lets go of, to write head and first to, as chunks, and then
 // what comes, until the client is gone or the server ends the stream. The connection is the stream's from then on.
-func (st *Stream) Attach(conn net.Conn, head, first []byte) error {
+func (st *Stream) Attach(take func() (net.Conn, error), head, first []byte) error {
 	s := st.streams
 	s.mu.Lock()
-	s.sockets++
+	s.sockets++ // before it is taken: from that moment on the HTTP server does not wait for it
 	s.mu.Unlock()
-	// What memory has goes out together with the head. Whatever else comes after it.
-	s.hub.Replay(st.conn, s.journal.Trimmed())
-	if err := st.conn.Attach(conn, head, first, st); err != nil {
+	conn, err := take()
+	if err == nil {
+		// What memory has goes out together with the head. Whatever else comes after it.
+		s.hub.Replay(st.conn, s.journal.Trimmed())
+		if err = st.conn.Attach(conn, head, first, st); err != nil {
+			_ = conn.Close()
+		}
+	}
+	if err != nil {
 		st.Closed()
 		return err
 	}
@@ -38,9 +44,6 @@ func (st *Stream) Attach(conn net.Conn, head, first []byte) error {
 	}
 	return nil
 }
-
-// Discard ends a stream that nobody serves.
-func (st *Stream) Discard() { st.close() }
 
 // Feed takes a step of the replay, or sends the client away.
 func (st *Stream) Feed() {
@@ -94,12 +97,17 @@ func (st *Stream) broken(err error) []byte {
 	return pauseFrame(jitter(time.Second, 5*time.Second))
 }
 
-func (st *Stream) close() {
+// forget takes the stream off the lists.
+func (st *Stream) forget() {
 	st.streams.hub.Remove(st.conn)
-	st.streams.dismiss(st.user)
 	if st.session != "" {
 		st.streams.watches.remove(st.session)
 	}
+}
+
+func (st *Stream) close() {
+	st.forget()
+	st.streams.dismiss(st.user)
 	if st.conn.Cause() == hub.CauseOverflow {
 		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.user)
 	}

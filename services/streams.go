@@ -209,19 +209,23 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 		control = append(control, keyAudience(who.key))
 	}
 	conn := s.hub.Add(pos, control, req.Wants, req.Unnamed)
+	stream := &Stream{streams: s, conn: conn, user: who.user.ID}
+	changes := 0
+	if who.live != nil {
+		stream.session = who.live.ID
+		changes = s.watches.add(who.live)
+	}
 	first, err := s.settle(ctx, conn, who, start{head.Epoch, pos, refused, req.Position != ""})
 	if err != nil {
-		s.hub.Remove(conn)
+		stream.forget()
 		return Opening{}, err
 	}
 	if who.live != nil && who.live.Verdict.State == models.SessionEnded {
-		s.hub.Remove(conn)
+		stream.forget()
 		return s.openEnded(ctx, who.live, "")
 	}
-	stream := &Stream{streams: s, conn: conn, user: who.user.ID}
 	if who.live != nil {
-		stream.session = who.live.ID
-		s.watches.add(who.live)
+		s.watches.settled(who.live, changes)
 	}
 	return Opening{First: first, Stream: stream}, nil
 }

@@ -16,6 +16,10 @@ const (
 	watchLeast = 2 * time.Millisecond   // the clocks of node and database need not agree to the millisecond
 	// watchAtOnce is how many sessions one look is for: few enough that the others' locks are not late by more than it takes.
 	watchAtOnce = 500
+	// watchGather is how long what falls due together has time to come together.
+	watchGather = 5 * time.Millisecond
+	// watchLookers is how many looks there are at a time: one that a locked row holds up must not hold up the others.
+	watchLookers = 4
 )
 
 // watches keeps an eye on the deadlines of the sessions that have streams on this node: it warns
@@ -26,13 +30,18 @@ type watches struct {
 	mu      sync.Mutex
 	by      map[string]*watch // by audience of the session
 	due     []string          // sessions whose time has come
-	looking bool              // somebody takes from due
+	suspect []string          // those of them that could not be read the last time: one of them may hang again
+	lookers int               // how many take from due
 	stopped bool
+
+	gathering bool // somebody is about to take from due
 }
 
 type watch struct {
 	session  string
 	refs     int
+	changes  int  // that the log has told of
+	suspect  bool // the last look failed
 	timer    wheel.Timer
 	warned   models.Reason // what the streams were warned of; empty = nothing
 	deadline time.Time     // when the session locks or ends, as last known
@@ -42,18 +51,34 @@ func newWatches(s *Streams) *watches {
 	return &watches{streams: s, wheel: s.hub.Wheel(), by: map[string]*watch{}}
 }
 
-func (w *watches) add(l *Live) {
+// add begins to watch a session, before the stream's opening reads how it stands: what the log tells from here on is
+// not missed. settled has to follow, or remove.
+func (w *watches) add(l *Live) (changes int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	audience := lockAudience(l.ID)
 	known := w.by[audience]
 	if known == nil {
-		// The stream's own opening has said what there is to be warned of now.
-		known = &watch{session: l.ID, warned: w.streams.sessions.impending(l.Verdict)}
+		known = &watch{session: l.ID}
 		known.timer.Call = func() { w.fall(known.session) }
 		w.by[audience] = known
 	}
 	known.refs++
+	return known.changes
+}
+
+// settled takes over how the session stood when the stream's opening was put together, which has said what there is to be
+// warned of; unless the log has told of something newer since add.
+func (w *watches) settled(l *Live, changes int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known := w.by[lockAudience(l.ID)]
+	if known == nil || known.changes != changes {
+		return
+	}
+	if known.refs == 1 { // the session's other streams have not been told
+		known.warned = w.streams.sessions.impending(l.Verdict)
+	}
 	w.schedule(known, l.Verdict)
 }
 
@@ -107,6 +132,7 @@ func (w *watches) changed(audience string, state models.SessionState, event Lock
 		return
 	}
 	known.warned = ""
+	known.changes++
 	w.schedule(known, models.Verdict{State: state,
 		IdleRemaining: time.Duration(event.IdleRemaining) * time.Millisecond, MaxRemaining: time.Duration(event.MaxRemaining) * time.Millisecond})
 }
@@ -116,36 +142,56 @@ func (w *watches) changed(audience string, state models.SessionState, event Lock
 func (w *watches) fall(session string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.due = append(w.due, session)
-	if !w.looking {
-		w.looking = true
-		go w.lookAtDue()
+	if known := w.by[lockAudience(session)]; known != nil && known.suspect {
+		w.suspect = append(w.suspect, session)
+	} else {
+		w.due = append(w.due, session)
+	}
+	if !w.gathering {
+		w.gathering = true
+		time.AfterFunc(watchGather, w.lookAtDue)
 	}
 }
 
+// lookAtDue looks at what has gathered, unless enough others are at it, who come back for it.
 func (w *watches) lookAtDue() {
-	for {
-		w.mu.Lock()
-		batch := w.due[:min(len(w.due), watchAtOnce)]
-		w.due = w.due[len(batch):]
-		if len(batch) == 0 || w.stopped {
-			w.due, w.looking = nil, false
-			w.mu.Unlock()
-			return
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.gathering = false
+	if w.lookers == watchLookers {
+		return
+	}
+	w.lookers++
+	for !w.stopped {
+		list := &w.due
+		if len(*list) == 0 {
+			list = &w.suspect
 		}
+		batch := (*list)[:min(len(*list), watchAtOnce)]
+		if len(batch) == 0 {
+			break
+		}
+		*list = (*list)[len(batch):]
 		w.mu.Unlock()
 		w.look(batch)
+		w.mu.Lock()
 	}
+	w.lookers--
 }
 
 // look reads the rows of sessions whose time has come: another node may have seen activity. Reading them also
 // stores what the clock has decided, and those entries come back through the log.
 func (w *watches) look(sessions []string) {
-	looked := time.Now()
+	looked, changes := time.Now(), w.changesOf(sessions)
 	ctx, cancel := context.WithTimeout(context.Background(), watchQuery)
 	defer cancel()
 	lives, err := w.streams.sessions.readAll(ctx, sessions...)
 	if err != nil {
+		if half := len(sessions) / 2; half > 0 && ctx.Err() == nil { // one of them may be what is wrong
+			w.look(sessions[:half])
+			w.look(sessions[half:])
+			return
+		}
 		for _, session := range sessions {
 			w.failed(lockAudience(session), looked)
 		}
@@ -156,11 +202,28 @@ func (w *watches) look(sessions []string) {
 	defer w.mu.Unlock()
 	for _, l := range lives {
 		audience := lockAudience(l.ID)
-		if known := w.by[audience]; known != nil && !w.stopped {
+		known := w.by[audience]
+		if known != nil {
+			known.suspect = false
+		}
+		// What the log has told meanwhile is newer than what was read.
+		if known != nil && !w.stopped && known.changes == changes[l.ID] {
 			w.warn(known, audience, l.Verdict)
 			w.schedule(known, l.Verdict)
 		}
 	}
+}
+
+func (w *watches) changesOf(sessions []string) map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	changes := make(map[string]int, len(sessions))
+	for _, session := range sessions {
+		if known := w.by[lockAudience(session)]; known != nil {
+			changes[session] = known.changes
+		}
+	}
+	return changes
 }
 
 // failed: the database cannot be asked. A stream stays open meanwhile, but not past the moment when
@@ -172,6 +235,7 @@ func (w *watches) failed(audience string, looked time.Time) {
 	if known == nil || w.stopped {
 		return
 	}
+	known.suspect = true
 	if looked.After(known.deadline.Add(watchLeast)) {
 		for _, c := range w.streams.hub.Of(audience) {
 			c.End(pauseFrame(jitter(time.Second, 5*time.Second)))
