@@ -91,7 +91,8 @@ type Opening struct {
 
 // identity is whose stream it is to be.
 type identity struct {
-	live *Live // nil for a ticket that a key minted
+	live *Live     // nil for a ticket that a key minted
+	at   time.Time // when live was read
 	user models.User
 	key  int64
 }
@@ -225,7 +226,7 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 		return s.openEnded(ctx, who.live, "")
 	}
 	if who.live != nil {
-		s.watches.settled(who.live, changes)
+		s.watches.settled(who.live, who.at, changes)
 	}
 	return Opening{First: first, Stream: stream}, nil
 }
@@ -290,6 +291,7 @@ func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at 
 		}
 		if who.live != nil {
 			known := s.hub.Offset() // before the reading: memory holds what was handed on
+			who.at = time.Now()
 			live, err := s.sessions.current(ctx, who.live.ID)
 			if err != nil {
 				return nil, err

@@ -67,9 +67,9 @@ func (w *watches) add(l *Live) (changes int) {
 	return known.changes
 }
 
-// settled takes over how the session stood when the stream's opening was put together, which has said what there is to be
-// warned of; unless the log has told of something newer since add.
-func (w *watches) settled(l *Live, changes int) {
+// settled takes over how the session stood at a moment when the stream's opening was put together, which has said what
+// there is to be warned of; unless the log has told of something newer since add.
+func (w *watches) settled(l *Live, at time.Time, changes int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	known := w.by[lockAudience(l.ID)]
@@ -79,7 +79,7 @@ func (w *watches) settled(l *Live, changes int) {
 	if known.refs == 1 { // the session's other streams have not been told
 		known.warned = w.streams.sessions.impending(l.Verdict)
 	}
-	w.schedule(known, l.Verdict)
+	w.schedule(known, l.Verdict, at)
 }
 
 func (w *watches) remove(session string) {
@@ -105,8 +105,9 @@ func (w *watches) stop() {
 	}
 }
 
-// schedule sets the timer for whatever comes next; the caller holds w.mu.
-func (w *watches) schedule(known *watch, v models.Verdict) {
+// schedule sets the timer for whatever comes next after the moment for which the verdict holds: an opening may have waited
+// for a busy database since then, and that time is gone. The caller holds w.mu.
+func (w *watches) schedule(known *watch, v models.Verdict, at time.Time) {
 	if w.stopped || v.State == models.SessionEnded {
 		w.wheel.Stop(&known.timer)
 		return
@@ -116,6 +117,7 @@ func (w *watches) schedule(known *watch, v models.Verdict) {
 	if v.State == models.SessionActive {
 		next = min(v.IdleRemaining, v.MaxRemaining)
 	}
+	next -= time.Since(at)
 	known.deadline = time.Now().Add(next)
 	if v.State == models.SessionActive && known.warned == "" {
 		next = max(0, next-limits.EffectiveWarning())
@@ -134,7 +136,7 @@ func (w *watches) changed(audience string, state models.SessionState, event Lock
 	known.warned = ""
 	known.changes++
 	w.schedule(known, models.Verdict{State: state,
-		IdleRemaining: time.Duration(event.IdleRemaining) * time.Millisecond, MaxRemaining: time.Duration(event.MaxRemaining) * time.Millisecond})
+		IdleRemaining: time.Duration(event.IdleRemaining) * time.Millisecond, MaxRemaining: time.Duration(event.MaxRemaining) * time.Millisecond}, time.Now())
 }
 
 // fall is called when a session's time has come. Those that fall together are looked at together: a thousand sessions
@@ -209,7 +211,7 @@ func (w *watches) look(sessions []string) {
 		// What the log has told meanwhile is newer than what was read.
 		if known != nil && !w.stopped && known.changes == changes[l.ID] {
 			w.warn(known, audience, l.Verdict)
-			w.schedule(known, l.Verdict)
+			w.schedule(known, l.Verdict, looked)
 		}
 	}
 }

@@ -75,3 +75,23 @@ func TestStuckSessionHoldsUpNoOther(t *testing.T) {
 		t.Error("ann's row was given up before bob was told: it proves nothing")
 	}
 }
+
+// TestSlowOpeningDoesNotDelayTheLock: the time that an opening waits for a busy database is part of the session's time.
+func TestSlowOpeningDoesNotDelayTheLock(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	l, cookie := n.signIn(t, "ann")
+	due := time.Now().Add(testLimits.Idle)
+	summary := n.summary
+	n.summary = func(ctx context.Context, u *models.User) (Summary, error) {
+		time.Sleep(700 * time.Millisecond)
+		return summary(ctx, u)
+	}
+	n.stream(t, StreamRequest{Cookie: cookie}).begun(t)
+	n.watches.mu.Lock()
+	defer n.watches.mu.Unlock()
+	if late := n.watches.by[lockAudience(l.ID)].deadline.Sub(due); late > 300*time.Millisecond {
+		t.Errorf("the session is to be looked at %v late", late)
+	}
+}
