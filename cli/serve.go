@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"log/slog"
@@ -59,8 +60,8 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 		}
 		return node.serve(ctx, front)
 	})
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // told to stop before it had begun
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrBadConn)) {
+		return nil // told to stop before it had begun, which may have cut off a connection
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"net"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,16 +105,16 @@ func TestStalledReaderIsNotPingedAtEveryTick(t *testing.T) {
 		h := New(0, 1)
 		h.Keep(Rhythm{Heartbeat: time.Second, Ping: func(time.Time) []byte { return []byte("ping") }})
 		c := h.Add(0, nil, 0, false)
-		c.sink, c.writing = deaf{}, true // as while a slow write goes on
+		var beats atomic.Int64
 		s := c.lock()
-		c.begin()
-		beats, beat := 0, c.beat.Call
-		c.beat.Call = func() { beats++; beat() }
+		c.sink, c.writing = deaf{}, true // as while a slow write goes on
+		c.beat.Call = func() { beats.Add(1); c.onBeat() }
+		c.arm(h.since())
 		s.unlock()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if beats < 5 || beats > 11 {
-			t.Errorf("%d beats in ten heartbeats", beats)
+		if n := beats.Load(); n < 5 || n > 11 {
+			t.Errorf("%d beats in ten heartbeats", n)
 		}
 		h.Remove(c)
 	})

@@ -2,6 +2,8 @@ package wheel_test
 
 import (
 	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +30,7 @@ func calledInTime(t *testing.T, seed uint64) {
 	w := wheel.New()
 	timers := make([]*expected, 200)
 	spans := []time.Duration{time.Millisecond, 100 * time.Millisecond, 10 * time.Second, time.Hour, 30 * 24 * time.Hour, 121 * 24 * time.Hour}
+	var mu sync.Mutex // the wheel calls from a goroutine of its own
 	upTo := func(n int) time.Duration { return time.Duration(random.Int64N(int64(spans[random.IntN(n)]))) }
 	last := false
 	set := func(e *expected) {
@@ -38,6 +41,8 @@ func calledInTime(t *testing.T, seed uint64) {
 	for i := range timers {
 		e := &expected{}
 		e.timer.Call = func() {
+			mu.Lock()
+			defer mu.Unlock()
 			e.calls++
 			late := time.Since(e.due)
 			if e.due.IsZero() || late < 0 || late >= 2*wheel.Tick {
@@ -51,6 +56,7 @@ func calledInTime(t *testing.T, seed uint64) {
 		timers[i] = e
 	}
 	for range 2_000 {
+		mu.Lock()
 		e := timers[random.IntN(len(timers))]
 		switch {
 		case random.IntN(3) == 0:
@@ -59,12 +65,18 @@ func calledInTime(t *testing.T, seed uint64) {
 		default:
 			set(e)
 		}
-		time.Sleep(upTo(4))
+		pause := upTo(4)
+		mu.Unlock()
+		time.Sleep(pause)
 		synctest.Wait()
 	}
+	mu.Lock()
 	last = true
+	mu.Unlock()
 	time.Sleep(130 * 24 * time.Hour)
 	synctest.Wait()
+	mu.Lock()
+	defer mu.Unlock()
 	calls := 0
 	for i, e := range timers {
 		if calls += e.calls; !e.due.IsZero() {
@@ -82,15 +94,15 @@ func TestStopIsFinal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wheel.New()
 		gone, stays := wheel.Timer{Call: func() { t.Error("called after Stop") }}, wheel.Timer{}
-		called := false
-		stays.Call = func() { called = true }
+		var called atomic.Bool
+		stays.Call = func() { called.Store(true) }
 		w.Reset(&gone, time.Second)
 		w.Reset(&stays, time.Second)
 		w.Stop(&gone)
 		w.Stop(&gone)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if !called {
+		if !called.Load() {
 			t.Error("the other one in the slot was not called")
 		}
 	})
