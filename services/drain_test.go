@@ -114,13 +114,7 @@ func TestOpenedDuringTheDrainOnASocket(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	n.Drain(over)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	client, err := net.Dial("tcp", listener.Addr().String())
-	must(t, err)
-	defer client.Close()
-	must(t, opening.Stream.Attach(listener.Accept, []byte("HEAD\r\n"), opening.First))
+	client := onSocket(t, &opening, []byte("HEAD\r\n"))
 	must(t, client.SetDeadline(time.Now().Add(patience)))
 	got, err := io.ReadAll(client)
 	must(t, err)
@@ -139,17 +133,24 @@ func TestAwaitClosedCutsInTheEnd(t *testing.T) {
 	_, cookie := n.signIn(t, "ann")
 	opening, err := n.Open(t.Context(), StreamRequest{Cookie: cookie})
 	must(t, err)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	client, err := net.Dial("tcp", listener.Addr().String())
-	must(t, err)
-	defer client.Close()
-	must(t, opening.Stream.Attach(listener.Accept, nil, opening.First))
+	onSocket(t, &opening, nil)
 	over, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	n.AwaitClosed(over)
 	if n.Count() != 0 || over.Err() == nil {
 		t.Errorf("%d streams, %v", n.Count(), over.Err())
 	}
+}
+
+// onSocket serves a stream over a connection of its own, and gives the client's end of it.
+func onSocket(t *testing.T, opening *Opening, head []byte) (client net.Conn) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer listener.Close()
+	client, err = net.Dial("tcp", listener.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	must(t, opening.Stream.Attach(listener.Accept, head, opening.First))
+	return client
 }
