@@ -12,7 +12,7 @@ import (
 
 // leastRoom is how much may be allocated between two runs of the collector even where little lives, in bytes: a node that
 // publishes to few would else spend its time on collecting a few megabytes again and again.
-const leastRoom = 16 << 20
+const leastRoom = 64 << 20
 
 // roomFor is GOGC for a heap of which so many bytes live: half of it, where that is more than the least. Twice as much, as
 // Go has it by itself, is memory that idle streams do not need.
