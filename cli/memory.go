@@ -18,7 +18,7 @@ const leastRoom = 64 << 20
 // Go has it by itself, is memory that idle streams do not need.
 func roomFor(live uint64) (percent int) {
 	live = max(live, 1<<20)
-	return int(100 * max(live/2, leastRoom) / live) //nolint:gosec // at most 1,600
+	return int(100 * max(live/2, leastRoom) / live) //nolint:gosec // at most 6,400
 }
 
 // keepRoom sets GOGC after each collection by what that left alive, until ctx ends. Who sets GOGC has the say.

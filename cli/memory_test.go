@@ -35,7 +35,7 @@ func TestWasteIsSeen(t *testing.T) {
 }
 
 func TestRoomFor(t *testing.T) {
-	for live, percent := range map[uint64]int{0: 1600, 4 << 20: 400, 16 << 20: 100, 32 << 20: 50, 1 << 30: 50} {
+	for live, percent := range map[uint64]int{0: 6400, 4 << 20: 1600, 64 << 20: 100, 128 << 20: 50, 1 << 30: 50} {
 		if got := roomFor(live); got != percent {
 			t.Errorf("%d bytes: %d %%, want %d", live, got, percent)
 		}
@@ -58,7 +58,7 @@ func TestRoomIsKept(t *testing.T) {
 		samples := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 		metrics.Read(samples)
 		if got := samples[0].Value.Uint64(); got != 100 {
-			if got < 50 || got > 1600 {
+			if got < 50 || got > 6400 {
 				t.Errorf("%d %%", got)
 			}
 			return
