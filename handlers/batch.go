@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -46,33 +45,30 @@ var (
 	errTooManyLines = models.Errorf(models.CodeTooLarge, fmt.Sprintf("At most %d notices at once.", services.MaxBatch))
 	errNoLines      = models.InvalidField("body", "At least one notice.")
 	errNotLines     = models.Errorf(models.CodeUnsupportedMedia, "Send "+ndjson+".")
-	errUnreadable   = &models.Error{Code: models.CodeUnreadable, Detail: "The line cannot be read as JSON."}
 )
 
 // batchRoute registers the one route that speaks NDJSON, which huma neither decodes nor describes by itself.
 func (s *Server) batchRoute(api huma.API, rule middleware.Rule, path string) {
 	text, security := rule.Describe()
-	registry := api.OpenAPI().Components.Schemas
-	line := registry.Schema(reflect.TypeFor[BatchLine](), true, "BatchLine")
-	answer := &huma.Schema{OneOf: []*huma.Schema{
-		registry.Schema(reflect.TypeFor[BatchAnswer](), true, "BatchAnswer"), registry.Schema(reflect.TypeFor[middleware.Problem](), true, "Problem")}}
+	line := describe[BatchLine](api)
+	answer := &huma.Schema{OneOf: []*huma.Schema{describe[BatchAnswer](api).schema, describe[middleware.Problem](api).schema}}
 	huma.Register(api, huma.Operation{
 		OperationID: "post-notices-batch", Method: http.MethodPost, Path: path, Description: text + " A notice a line; an answer a line, in their order.",
 		Security: security, DefaultStatus: http.StatusOK, Errors: writeRefusals,
 		Responses:   map[string]*huma.Response{"200": {Description: "What became of each", Content: map[string]*huma.MediaType{ndjson: {Schema: answer}}}},
 		Middlewares: huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log)}, MaxBodyBytes: -1, BodyReadTimeout: -1,
 	}, func(ctx context.Context, in *batchInput) (*batchOutput, error) {
-		out, err := s.publishBatch(ctx, in, batchDecoder{registry, line})
+		out, err := s.publishBatch(ctx, in, line)
 		if err != nil {
 			return nil, middleware.Refusal(ctx, s.Log, err)
 		}
 		return out, nil
 	})
 	// Afterwards, or huma would decode the body as one value.
-	api.OpenAPI().Paths[path].Post.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{ndjson: {Schema: line}}}
+	api.OpenAPI().Paths[path].Post.RequestBody = line.requestBody(ndjson)
 }
 
-func (s *Server) publishBatch(ctx context.Context, in *batchInput, decoder batchDecoder) (*batchOutput, error) {
+func (s *Server) publishBatch(ctx context.Context, in *batchInput, lines described[BatchLine]) (*batchOutput, error) {
 	if media, _, _ := strings.Cut(in.ContentType, ";"); !strings.HasSuffix(strings.TrimSpace(media), "ndjson") {
 		return nil, errNotLines
 	}
@@ -94,7 +90,7 @@ func (s *Server) publishBatch(ctx context.Context, in *batchInput, decoder batch
 		if len(answers) == services.MaxBatch {
 			return nil, errTooManyLines
 		}
-		out, err := decoder.decode(ctx, raw, ofLine(whole, len(answers)))
+		out, err := outgoing(ctx, lines, raw, ofLine(whole, len(answers)))
 		if err != nil {
 			answers = append(answers, middleware.ProblemOf(ctx, s.Log, err))
 			continue
@@ -135,32 +131,16 @@ func batchAnswer(answers []any, replayed bool) (*batchOutput, error) {
 	return out, nil
 }
 
-// batchDecoder holds a line to the same rules as a request of its own.
-type batchDecoder struct {
-	registry huma.Registry
-	schema   *huma.Schema
-}
-
-// decode reads a line; once is what it is repeatable under when it does not say so itself.
-func (d batchDecoder) decode(ctx context.Context, raw []byte, once services.Repeatable) (services.Outgoing, error) {
-	var value any
+// outgoing reads a line; once is what it is repeatable under when it does not say so itself.
+func outgoing(ctx context.Context, lines described[BatchLine], raw []byte, once services.Repeatable) (services.Outgoing, error) {
 	if err := middleware.CheckText(raw); err != nil {
 		return services.Outgoing{}, err
 	}
-	if json.Unmarshal(raw, &value) != nil {
-		return services.Outgoing{}, errUnreadable
-	}
-	found := &huma.ValidateResult{}
-	huma.Validate(d.registry, d.schema, huma.NewPathBuffer([]byte{}, 0), huma.ModeWriteToServer, value, found)
-	if len(found.Errors) > 0 {
-		return services.Outgoing{}, huma.NewError(http.StatusUnprocessableEntity, "", found.Errors...)
-	}
-	var line BatchLine
-	if json.Unmarshal(raw, &line) != nil {
-		return services.Outgoing{}, errUnreadable
+	line, err := lines.read(raw)
+	if err != nil {
+		return services.Outgoing{}, err
 	}
 	if line.IdempotencyKey != "" {
-		var err error
 		if once, err = repeatable(ctx, line.IdempotencyKey, "idempotency_key", "POST /notices/batch", raw); err != nil {
 			return services.Outgoing{}, err
 		}

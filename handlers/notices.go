@@ -3,6 +3,10 @@ package handlers
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"belfry/middleware"
 	"belfry/models"
@@ -12,10 +16,11 @@ import (
 
 type publishInput struct {
 	OnceInput
-	Body PublishBody
+	ContentType string `header:"Content-Type"`
 }
 
-// PublishBody is a notice as it is sent. It is exported because huma passes over embedded structs that are not.
+// PublishBody is a notice as it is sent. It is exported because huma passes over embedded structs that are not. What its
+// tags say, services.Notices checks as well, for not each body is held against them.
 type PublishBody struct {
 	To struct {
 		Users    []string `json:"users,omitempty" maxItems:"1000"`
@@ -43,12 +48,28 @@ func (b *PublishBody) outgoing(once services.Repeatable) (services.Outgoing, err
 	return services.Outgoing{To: to, Content: content, Once: once}, err
 }
 
-func (s *Server) publish(ctx context.Context, in *publishInput) (*created[services.Published], error) {
+// publishRoute registers the route that most requests are for, past huma's decoder.
+func (s *Server) publishRoute(api huma.API, rule middleware.Rule, path string) {
+	notice := describe[PublishBody](api)
+	route(s, api, rule, http.MethodPost, path, func(ctx context.Context, in *publishInput) (*created[services.Published], error) {
+		return s.publish(ctx, in, notice)
+	}, http.StatusCreated)
+	api.OpenAPI().Paths[path].Post.RequestBody = notice.requestBody("application/json")
+}
+
+func (s *Server) publish(ctx context.Context, in *publishInput, notice described[PublishBody]) (*created[services.Published], error) {
+	if !isJSON(in.ContentType) {
+		return nil, errNotJSON
+	}
+	body, err := notice.read(middleware.RawBody(ctx))
+	if err != nil {
+		return nil, err
+	}
 	once, err := in.repeatable(ctx, "POST /notices")
 	if err != nil {
 		return nil, err
 	}
-	out, err := in.Body.outgoing(once)
+	out, err := body.outgoing(once)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +78,15 @@ func (s *Server) publish(ctx context.Context, in *publishInput) (*created[servic
 		return nil, err
 	}
 	return createdAnswer(published, published.Replayed), nil
+}
+
+var errNotJSON = models.Errorf(models.CodeUnsupportedMedia, "Send application/json.")
+
+// isJSON takes what huma takes: application/json, a type that is built on it (RFC 6839 §3.1), or none.
+func isJSON(contentType string) bool {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.TrimSpace(media)
+	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 func instant(text *string, field string) (*models.Instant, error) {

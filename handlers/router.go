@@ -127,7 +127,7 @@ func (s *Server) routes(api huma.API) {
 	route(s, api, user, http.MethodPost, "/api/v1/notices/state", s.markNotices)
 
 	sender := middleware.Rule{User: true, Scope: models.ScopeNoticesWrite}
-	route(s, api, sender, http.MethodPost, "/api/v1/notices", s.publish, http.StatusCreated)
+	s.publishRoute(api, sender, "/api/v1/notices")
 	s.batchRoute(api, sender, "/api/v1/notices/batch")
 	route(s, api, sender, http.MethodGet, "/api/v1/recipients", s.findRecipients)
 

@@ -39,7 +39,7 @@ func Bulk(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
-		raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+		raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), min(c.Request.ContentLength, limit, MaxBody))
 		if err == nil {
 			err = check(raw)
 		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -57,6 +57,15 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 		}
 		next(huma.WithValue(ctx, rawBodyKey{}, raw))
 	}
+}
+
+// readAll is io.ReadAll into room for what is announced, in bytes (-1 = nothing is): a batch would else be copied a dozen
+// times.
+func readAll(body io.Reader, announced int64) ([]byte, error) {
+	var raw bytes.Buffer
+	raw.Grow(int(max(announced, 0)) + bytes.MinRead) // or the end would ask for more room
+	_, err := raw.ReadFrom(body)
+	return raw.Bytes(), err
 }
 
 type rawBodyKey struct{}

@@ -23,6 +23,9 @@ func Log(log *slog.Logger) gin.HandlerFunc {
 		if path := c.Request.URL.Path; path == "/livez" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
 			level = slog.LevelDebug
 		}
+		if !log.Enabled(c.Request.Context(), level) {
+			return
+		}
 		log.LogAttrs(c.Request.Context(), level, "request", slog.String("method", c.Request.Method), slog.String("path", c.Request.URL.Path),
 			slog.Int("status", c.Writer.Status()), slog.Int("bytes", c.Writer.Size()), slog.Int64("ms", time.Since(began).Milliseconds()), slog.String("ip", c.ClientIP()))
 	}

@@ -121,8 +121,7 @@ func init() {
 
 // Refusal turns what a handler failed with into what huma answers, with the headers that came with it.
 func Refusal(ctx context.Context, log *slog.Logger, err error) error {
-	p := problemOf(err)
-	logged(ctx, log, p, err)
+	p := ProblemOf(ctx, log, err)
 	header := http.Header{}
 	if with, ok := errors.AsType[huma.HeadersError](err); ok {
 		header = with.GetHeaders()

@@ -163,7 +163,7 @@ func (n *Notices) fresh(ctx context.Context, p *Principal, to Target, c models.N
 	if err := mayAddress(p, to); err != nil {
 		return journal.Draft{}, err
 	}
-	if err := checkContent(&c, to); err != nil {
+	if err := CheckContent(&c, to); err != nil {
 		return journal.Draft{}, err
 	}
 	audiences, err := n.audiences(ctx, to)

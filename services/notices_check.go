@@ -18,8 +18,8 @@ var (
 	severities = []string{"info", "success", "warning", "critical"}
 )
 
-// checkContent completes a notice with its defaults and names everything that is wrong with it.
-func checkContent(c *models.NoticeContent, to Target) error {
+// CheckContent completes a notice with its defaults and names everything that is wrong with it.
+func CheckContent(c *models.NoticeContent, to Target) error {
 	var faults []models.FieldError
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, models.FieldError{Field: field, Detail: fmt.Sprintf(format, args...)})

@@ -67,7 +67,7 @@ func TestCheckContent(t *testing.T) {
 	} {
 		content, to := titled("title"), Target{Users: []string{"ann"}}
 		c.change(&content, &to)
-		err := checkContent(&content, to)
+		err := CheckContent(&content, to)
 		switch e, _ := errors.AsType[*models.Error](err); {
 		case len(c.want) == 0 && (err != nil || content.Format == "" || content.Severity == "" || content.Data == nil || content.Actions == nil):
 			t.Errorf("%s: %v, completed to %+v", c.name, err, content)

@@ -22,7 +22,8 @@ const (
 	sessionMax = 12 * time.Hour
 )
 
-// start starts a fresh database and a node on it, with a user and a session for each stream.
+// start starts a fresh database and a node on it, with a user and a session for each stream. Like the others, it does
+// not log each request.
 func (b *belfry) start(r *run1, s shape) *site {
 	t := r.t
 	t.Helper()
@@ -44,7 +45,7 @@ func (b *belfry) start(r *run1, s shape) *site {
 		s.settings = append(s.settings, "INTERNAL_LISTEN="+result.internal)
 	}
 	node := server.New(t, database, append([]string{"SECRET=" + signingKey, "SESSION_MAX=" + sessionMax.String(), "SESSION_IDLE=6h",
-		"STREAMS_PER_USER=32"}, s.settings...)...)
+		"STREAMS_PER_USER=32", "LOG_LEVEL=warn"}, s.settings...)...)
 	key := node.AddKey("bench", "notices:write")
 	cookies := writeCrowd(t, database, s)
 	node.MustStart()
