@@ -86,16 +86,16 @@ func takesOver(c *gin.Context) bool {
 // attach gives the connection to the stream, and with it the server's buffers back: what an idle stream costs then is
 // little more than its socket.
 func (s *Server) attach(c *gin.Context, opening *services.Opening) {
-	header := c.Writer.Header()
-	streamHeader(header)
-	header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	header.Set("Transfer-Encoding", "chunked")
+	head := bytes.NewBuffer(append(make([]byte, 0, 1<<10), "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nDate: "...))
+	head.Write(time.Now().UTC().AppendFormat(head.AvailableBuffer(), http.TimeFormat))
+	head.WriteString("\r\n")
 	// The connection ends with the stream. A balancer that keeps connections has to know, or it sends its next request
 	// there. Clients must not: some take it that any end of such a connection is a good one, and do not come back after a cut.
 	if balanced(c) {
-		header.Set("Connection", "close")
+		head.WriteString("Connection: close\r\n")
 	}
-	head := bytes.NewBuffer(append(make([]byte, 0, 1<<10), "HTTP/1.1 200 OK\r\n"...))
+	header := c.Writer.Header()
+	streamHeader(header)
 	_ = header.Write(head) // a buffer takes all
 	head.WriteString("\r\n")
 	c.Status(http.StatusOK) // for the log

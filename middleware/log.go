@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -70,16 +71,17 @@ const contentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'
 
 // Headers sets what every answer carries. secure is true where browsers come over https.
 func Headers(secure bool) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		h := c.Writer.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", contentSecurity)
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-		if secure {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
-		}
+	// One list of each for all answers, under names as net/http writes them. Who adds to one gets a list of their own.
+	always := map[string][]string{
+		"X-Content-Type-Options":  {"nosniff"},
+		"Referrer-Policy":         {"no-referrer"},
+		"Content-Security-Policy": {contentSecurity},
+		"Permissions-Policy":      {"camera=(), microphone=(), geolocation=()"},
 	}
+	if secure {
+		always["Strict-Transport-Security"] = []string{"max-age=31536000"}
+	}
+	return func(c *gin.Context) { maps.Copy(c.Writer.Header(), always) }
 }
 
 // NoStore keeps answers out of every cache.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"belfry/models"
 )
 
@@ -85,5 +87,25 @@ func TestErrors(t *testing.T) {
 	}
 	if e := models.InvalidField("title", "Too long."); e.Code != models.CodeInvalid || len(e.Fields) != 1 || e.Fields[0].Field != "title" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestInstantIsWrittenAsItsLayout: all of them have as many characters, so texts sort as times do.
+func TestInstantIsWrittenAsItsLayout(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		i := models.Instant(rapid.Int64Range(-62135596800000, 253402300799999).Draw(t, "ms since 1970")) // the years 1 to 9999
+		want := i.Time().Format("2006-01-02T15:04:05.000Z")
+		text, err := json.Marshal(i)
+		if i.String() != want || err != nil || string(text) != `"`+want+`"` {
+			t.Errorf("%s, %s, want %s", i, text, want)
+		}
+	})
+}
+
+func BenchmarkInstant(b *testing.B) {
+	i := models.InstantOf(time.Now())
+	for b.Loop() {
+		_ = i.String()
 	}
 }

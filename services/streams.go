@@ -251,12 +251,17 @@ func (s *Streams) head(ctx context.Context) (journal.Head, error) {
 		return s.journal.Head(ctx)
 	}
 	epoch := s.journal.Epoch()
-	waiting, cancel := context.WithTimeout(ctx, awaitOwn)
-	defer cancel()
-	if err := s.hub.Await(waiting, s.journal.Committed()); err != nil {
-		return s.journal.Head(ctx)
+	committed := s.journal.Committed()
+	offset := s.hub.Offset()
+	if offset < committed {
+		waiting, cancel := context.WithTimeout(ctx, awaitOwn)
+		defer cancel()
+		if err := s.hub.Await(waiting, committed); err != nil {
+			return s.journal.Head(ctx)
+		}
+		offset = s.hub.Offset()
 	}
-	return journal.Head{Epoch: epoch, Offset: s.hub.Offset(), Trimmed: s.journal.Trimmed(), Now: now}, nil
+	return journal.Head{Epoch: epoch, Offset: offset, Trimmed: s.journal.Trimmed(), Now: now}, nil
 }
 
 // resume says from where a stream continues, and why it cannot continue from where it was asked to.
