@@ -18,7 +18,8 @@ func (i Instant) append(b []byte) []byte {
 	t := i.Time()
 	b = t.AppendFormat(b, time.RFC3339)
 	ms := t.Nanosecond() / int(time.Millisecond)
-	return append(b[:len(b)-len("Z")], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+	const digits = "0123456789"
+	return append(b[:len(b)-len("Z")], '.', digits[ms/100], digits[ms/10%10], digits[ms%10], 'Z')
 }
 
 func (i Instant) String() string { return string(i.append(make([]byte, 0, len(time.RFC3339)+4))) }

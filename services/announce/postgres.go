@@ -21,6 +21,9 @@ const (
 	pingTimeout = 3 * time.Second
 	backoffMin  = 200 * time.Millisecond
 	backoffMax  = 10 * time.Second
+	// tellApart is the rest after a hint. A node that gets hints one after the other looks no more often (see journal.Follow),
+	// and each costs the database a transaction.
+	tellApart = 2 * time.Millisecond
 )
 
 // Postgres carries the hint between nodes by LISTEN and NOTIFY, on connections of its own: both need
@@ -129,6 +132,11 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil {
 			p.tell(offset) // the next connection says it
 			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(tellApart):
 		}
 	}
 }

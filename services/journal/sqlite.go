@@ -68,22 +68,22 @@ func (s sqliteStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]
 // and the parsing were most of an append (BenchmarkAppend): what a transaction costs grows with its entries.
 type sqliteStatements struct{ used, entry, recipient, once *sql.Stmt }
 
-func prepare(ctx context.Context, tx *gorm.DB) (s *sqliteStatements, err error) {
-	s = &sqliteStatements{}
-	for _, statement := range []struct {
-		to   **sql.Stmt
-		text string
-	}{
-		{&s.used, `SELECT digest, subject, created_at FROM idempotency_keys WHERE principal = ? AND key = ? AND created_at > ?`},
-		{&s.entry, `INSERT INTO entries (log_offset, kind, subject, actor, topic, collapse_key, audiences, payload, created_at, expires_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0))`},
-		{&s.recipient, `INSERT OR IGNORE INTO recipients (audience, log_offset) VALUES (?, ?)`},
-		{&s.once, `INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, subject, created_at) VALUES (?, ?, ?, ?, ?)`},
-	} {
-		if *statement.to, err = tx.Statement.ConnPool.PrepareContext(ctx, statement.text); err != nil {
-			s.close()
-			return nil, err
-		}
+func prepare(ctx context.Context, tx *gorm.DB) (*sqliteStatements, error) {
+	s := &sqliteStatements{}
+	var fault error
+	statement := func(text string) *sql.Stmt {
+		prepared, err := tx.Statement.ConnPool.PrepareContext(ctx, text) //nolint:sqlclosecheck // by close
+		fault = errors.Join(fault, err)
+		return prepared
+	}
+	s.used = statement(`SELECT digest, subject, created_at FROM idempotency_keys WHERE principal = ? AND key = ? AND created_at > ?`)
+	s.entry = statement(`INSERT INTO entries (log_offset, kind, subject, actor, topic, collapse_key, audiences, payload, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0))`)
+	s.recipient = statement(`INSERT OR IGNORE INTO recipients (audience, log_offset) VALUES (?, ?)`)
+	s.once = statement(`INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, subject, created_at) VALUES (?, ?, ?, ?, ?)`)
+	if fault != nil {
+		s.close()
+		return nil, fault
 	}
 	return s, nil
 }
