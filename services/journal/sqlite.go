@@ -72,7 +72,7 @@ func prepare(ctx context.Context, tx *gorm.DB) (*sqliteStatements, error) {
 	s := &sqliteStatements{}
 	var fault error
 	statement := func(text string) *sql.Stmt {
-		prepared, err := tx.Statement.ConnPool.PrepareContext(ctx, text) //nolint:sqlclosecheck // by close
+		prepared, err := tx.Statement.ConnPool.PrepareContext(ctx, text)
 		fault = errors.Join(fault, err)
 		return prepared
 	}
