@@ -43,6 +43,9 @@ const (
 const (
 	postgresConns   = 20
 	sqliteReadConns = 4
+	// sqliteReadCache is how much of the file each of them keeps in memory, as SQLite counts (negative = KiB). The system keeps
+	// the file as well, once for all.
+	sqliteReadCache = -512
 )
 
 // Database is the one place where rows are. On SQLite a write goes through a pool of one connection:
@@ -141,7 +144,7 @@ func openSQLite(ctx context.Context, path string) (*Database, error) {
 	d := &Database{Dialect: SQLite, hold: hold}
 	// The first to open the file sets WAL; the writer has to be it, for a reader may not.
 	if d.Write, err = open(1, "&_txlock=immediate"); err == nil {
-		d.Read, err = open(sqliteReadConns, "&_pragma=query_only(1)")
+		d.Read, err = open(sqliteReadConns, fmt.Sprintf("&_pragma=query_only(1)&_pragma=cache_size(%d)", sqliteReadCache))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %s: %w", path, closeAfter(d, err))

@@ -35,7 +35,7 @@ type Sessions struct {
 
 	rows      func(ctx context.Context, ids ...string) ([]*Live, error) // from the database; a simulation has its own
 	cache     *cache[string, *Live]                                     // by id; what lies in it is not changed
-	refreshed int64                                                     // the newest activity that Refresh has learned of
+	refreshed int64                                                     // when Refresh last looked, on the database's clock
 }
 
 // NewSessions makes the service. limits hold for every session at once, also for those that began

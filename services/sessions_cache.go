@@ -110,8 +110,11 @@ func (s *Sessions) readAll(ctx context.Context, ids ...string) ([]*Live, error) 
 // active notes in memory that a session was in use.
 func (s *Sessions) active(id string, at models.Instant) {
 	s.cache.change(id, func(l *Live) *Live {
+		if at <= l.LastActiveAt {
+			return l
+		}
 		touched := *l
-		touched.LastActiveAt = max(touched.LastActiveAt, at)
+		touched.LastActiveAt = at
 		return &touched
 	})
 }
@@ -127,17 +130,25 @@ func (s *Sessions) Refresh(ctx context.Context) error {
 	if since == 0 || since > now { // nothing yet, or the clock was set back
 		since = now
 	}
-	var rows []struct {
-		ID           string
-		LastActiveAt models.Instant
+	// Row by row: as many as there are people may have been active in the last seconds.
+	rows, err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > ?", since-touchSlack.Milliseconds()).Rows()
+	if err != nil {
+		return err
 	}
-	err := s.db.Read.WithContext(ctx).Raw("SELECT id, last_active_at FROM sessions WHERE state = 'active' AND last_active_at > ?", since-touchSlack.Milliseconds()).Scan(&rows).Error
-	s.refreshed = since
-	for _, r := range rows {
-		s.refreshed = max(s.refreshed, int64(r.LastActiveAt))
-		s.active(r.ID, r.LastActiveAt)
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var at models.Instant
+		if err := rows.Scan(&id, &at); err != nil {
+			return err
+		}
+		s.active(id, at)
 	}
-	return err
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	s.refreshed = now // by the clock and not by what was found, or the last activity would be read again until the next one
+	return nil
 }
 
 // Warm reads the sessions that were in use last, and tells whose they are.
