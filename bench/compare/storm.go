@@ -21,6 +21,7 @@ func storm(streams, missed int) *scenario {
 		clockwork := t.asked(func() { t.must(t.loop.For(r.options.quiet)) })
 		t.loop.Reset()
 		t.send(missed)
+		t.must(t.loop.For(50 * time.Millisecond)) // what the last of them leaves to be done belongs to it
 		var took time.Duration
 		var cost used
 		profiled := t.profiled(time.Second)

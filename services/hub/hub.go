@@ -18,7 +18,7 @@ import (
 // Hub is the connections of this node. Its lock comes before those of the shards.
 type Hub struct {
 	mu     sync.Mutex
-	offset int64 // the last entry that was handed on
+	offset int64 // the last entry that was handed on, or is about to be
 	recent recent
 	moved  chan struct{} // closed at the next entry; nil while nobody waits for one
 
@@ -27,6 +27,7 @@ type Hub struct {
 	began  time.Time
 	shards []*shard
 	added  atomic.Uint64
+	passed atomic.Int64 // the last entry that was handed on, without the lock: each opening asks
 	pinged atomic.Pointer[pinged]
 }
 
@@ -36,6 +37,7 @@ func New(offset int64, remembered int) *Hub {
 	for range runtime.GOMAXPROCS(0) {
 		h.shards = append(h.shards, newShard(h))
 	}
+	h.passed.Store(offset)
 	return h
 }
 
@@ -79,17 +81,14 @@ func (h *Hub) Remove(c *Conn) {
 }
 
 // Offset is the last entry that was handed on.
-func (h *Hub) Offset() int64 {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.offset
-}
+func (h *Hub) Offset() int64 { return h.passed.Load() }
 
 // Deliver hands one entry to the live connections of its audiences, in the log's order, and tells how
 // many took it. A nil frame only moves the offset.
 func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	defer h.passed.Store(offset)
 	h.moveTo(offset)
 	if f == nil {
 		return 0
@@ -107,6 +106,7 @@ func (h *Hub) Reset(offset int64) {
 	defer h.mu.Unlock()
 	h.recent = newRecent(offset, h.recent.limit)
 	h.moveTo(offset)
+	h.passed.Store(offset)
 }
 
 func (h *Hub) moveTo(offset int64) {

@@ -2,13 +2,18 @@ package journal
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
 // commitLoop takes whatever queued while the last transaction ran and commits it as the next one. So
-// a lone publisher waits for nobody, and a thousand share one fsync.
+// a lone publisher waits for nobody, and a thousand share one fsync. Only full batches, which have nothing to gain from
+// waiting, may be two at a time: while the database works on one, the next is put together and sent.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
+	var full sync.WaitGroup
+	defer full.Wait()
+	slots := make(chan struct{}, fullAtOnce)
 	var last int        // callers of the last transaction
 	var began time.Time // when it did
 	var held *pending   // the second use of a key within one batch waits for the next
@@ -26,13 +31,22 @@ func (j *Journal) commitLoop() {
 			}
 			j.dequeue(first)
 		}
-		var batch []*pending
-		batch, held = j.gather(first, last, began.Add(lingerFor))
-		began = time.Now()
-		j.commit(batch)
-		last = len(batch)
+		batch, isFull, rest := j.gather(first, last, began.Add(lingerFor))
+		began, last, held = time.Now(), len(batch), rest
+		if !isFull {
+			j.commit(batch)
+			continue
+		}
+		slots <- struct{}{}
+		full.Go(func() {
+			j.commit(batch)
+			<-slots
+		})
 	}
 }
+
+// fullAtOnce is how many full batches may be on their way to the database.
+const fullAtOnce = 2
 
 // lingerFor is how long after the beginning of one transaction the next may wait to become as large. A transaction costs
 // the database much the same however many it is for, and publishers who were answered together come back together, a
@@ -40,21 +54,21 @@ func (j *Journal) commitLoop() {
 // publisher never waits. Of 1 to 4 ms, 2 ms gave the most notices a second.
 const lingerFor = 2 * time.Millisecond
 
-// gather takes what waits, up to a batch; where that is less than enough callers, it waits for more until a time. One that
-// uses a key which is in the batch already comes next time.
-func (j *Journal) gather(first *pending, enough int, until time.Time) (batch []*pending, held *pending) {
+// gather takes what waits, up to a full batch; where that is less than enough callers, it waits for more until a time. One
+// that uses a key which is in the batch already is held for the next.
+func (j *Journal) gather(first *pending, enough int, until time.Time) (batch []*pending, full bool, held *pending) {
 	used := map[Once]bool{}
 	n := 0
 	for p := first; p != nil; p = j.another(len(batch) < enough, until) {
 		if !claim(used, p) {
-			return batch, p
+			return batch, false, p
 		}
 		batch = append(batch, p)
 		if n += len(p.drafts); n >= batchLimit {
-			break
+			return batch, true, nil
 		}
 	}
-	return batch, nil
+	return batch, false, nil
 }
 
 // another is the next that waits; where none does, and the caller is patient, the first to come until a time. nil = none.
