@@ -20,7 +20,7 @@ func listen(ctx context.Context, address string, unacknowledged time.Duration) (
 	// saves three system calls for each connection of a storm.
 	config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, socket syscall.RawConn) (err error) {
 		// Accepted sockets have it from their listener.
-		controlled := socket.Control(func(fd uintptr) { err = limitUnacknowledged(int(fd), unacknowledged) })
+		controlled := socket.Control(func(fd uintptr) { err = tune(int(fd), unacknowledged) })
 		if err == nil {
 			err = controlled
 		}

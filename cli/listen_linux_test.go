@@ -26,6 +26,9 @@ func TestAcceptedSocketsHaveTheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	if _, err := client.Write([]byte("GET")); err != nil { // who says nothing is accepted later
+		t.Fatal(err)
+	}
 	accepted, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)

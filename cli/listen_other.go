@@ -4,4 +4,4 @@ package cli
 
 import "time"
 
-func limitUnacknowledged(int, time.Duration) error { return nil }
+func tune(int, time.Duration) error { return nil }

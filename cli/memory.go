@@ -14,11 +14,11 @@ import (
 // publishes to few would else spend its time on collecting a few megabytes again and again.
 const leastRoom = 64 << 20
 
-// roomFor is GOGC for a heap of which so many bytes live: half of it, where that is more than the least. Twice as much, as
-// Go has it by itself, is memory that idle streams do not need.
-func roomFor(live uint64) (percent int) {
+// roomFor is GOGC for a heap of which so many bytes live, and so many bytes of stacks and globals: half of the heap, where
+// that is more than the least. Twice as much, as Go has it by itself, is memory that idle streams do not need.
+func roomFor(live, roots uint64) (percent int) {
 	live = max(live, 1<<20)
-	return int(100 * max(live/2, leastRoom) / live) //nolint:gosec // at most 6,400
+	return int(100 * max(live/2, leastRoom) / (live + roots)) //nolint:gosec // at most 6,400
 }
 
 // keepRoom sets GOGC after each collection by what that left alive, until ctx ends. Who sets GOGC has the say.
@@ -39,9 +39,9 @@ func (r *room) watch(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(live)
-		percent := int64(roomFor(live[0].Value.Uint64()))
+		found := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+		metrics.Read(found)
+		percent := int64(roomFor(found[0].Value.Uint64(), found[1].Value.Uint64()+found[2].Value.Uint64()))
 		// Setting it stops the world for a moment.
 		if was := r.percent.Load(); percent*10 < was*9 || percent*10 > was*11 {
 			r.percent.Store(percent)

@@ -43,17 +43,23 @@ func (d described[T]) read(raw []byte) (value T, err error) {
 }
 
 func (d described[T]) readStrictly(raw []byte) (value T, err error) {
-	var members any
-	if json.Unmarshal(raw, &members) != nil {
+	if !json.Valid(raw) {
 		return value, errUnreadable
 	}
-	found := &huma.ValidateResult{}
-	huma.Validate(d.registry, d.schema, huma.NewPathBuffer([]byte{}, 0), huma.ModeWriteToServer, members, found)
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber() // which may be larger than a float64 holds; it is passed on as it came
+	var members any
+	if decoder.Decode(&members) != nil {
+		return value, errUnreadable
+	}
+	found, at := &huma.ValidateResult{}, huma.NewPathBuffer(nil, 0)
+	at.Push("body")
+	huma.Validate(d.registry, d.schema, at, huma.ModeWriteToServer, members, found)
 	if len(found.Errors) > 0 {
 		return value, huma.NewError(http.StatusUnprocessableEntity, "", found.Errors...)
 	}
 	if json.Unmarshal(raw, &value) != nil {
-		return value, errUnreadable
+		return value, models.InvalidField("body", "Not of the right type.") // of a member that is there twice, the first
 	}
 	return value, nil
 }

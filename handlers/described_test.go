@@ -29,6 +29,7 @@ func FuzzQuickReadIsStrict(f *testing.F) {
 		fullLine, strings.ReplaceAll(fullLine, `"title"`, `"Title"`), `{}`, `[]`, `{"to":{},"title":"x"}`, `{"to":{"users":["a"]},"title":null}`,
 		`{"to":{"users":["a"]},"title":"x","title":"y"}`, `{"to":{"users":["a"]},"title":"x","more":1}`, `{"to":{"users":"a"},"title":"x"}`,
 		`{"to":{"users":["a"],"Users":["b"]},"title":"x"}`, `{"to":{"everyone":1},"title":"x"}`, `{"title":7}`, `{"title":"x"} {}`, `{"title":"x"`,
+		`{"to":{"users":["a"]},"title":"x","data":{"n":1e999}}`, `{"to":{"users":["a"]},"title":7,"title":"x"}`,
 		`{"to":{"users":["a"]},"title":"x","format":""}`, `{"to":{"users":["a"]},"title":"x","data":7}`, `{"to":{"users":["a"]},"title":"x","actions":[{"label":"a"}]}`, "{\"title\":\"\xff\"}",
 		`{"to":{"users":["a"]},"title":"\ud800"}`, `{"to":{"users":[1]},"title":"x"}`, `{"to":{"users":["a"]},"title":"x","actions":[{"label":"a","url":"/","x":1}]}`,
 	} {

@@ -82,7 +82,7 @@ func (s *Server) publish(ctx context.Context, in *publishInput, notice described
 
 var errNotJSON = models.Errorf(models.CodeUnsupportedMedia, "Send application/json.")
 
-// isJSON takes what huma takes: application/json, a type that is built on it (RFC 6839 §3.1), or none.
+// isJSON takes, as the other routes do, application/json, a type that is built on it (RFC 6839 §3.1), or none.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.TrimSpace(media)

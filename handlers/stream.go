@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -115,7 +116,10 @@ func streamHeader(h http.Header) {
 }
 
 func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.StreamRequest, error) {
-	query := c.Request.URL.Query()
+	var query url.Values
+	if c.Request.URL.RawQuery != "" { // most who come back have none
+		query = c.Request.URL.Query()
+	}
 	req := services.StreamRequest{Wants: wants, Position: c.GetHeader("Last-Event-ID")}
 	if _, sent := c.Request.Header["Last-Event-Id"]; !sent {
 		req.Position = query.Get("last_event_id")
@@ -144,8 +148,8 @@ func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.Stream
 		}
 		req.Wants &= chosen
 	}
-	if text, sent := c.GetQuery("unnamed"); sent {
-		unnamed, err := strconv.ParseBool(text)
+	if query.Has("unnamed") {
+		unnamed, err := strconv.ParseBool(query.Get("unnamed"))
 		if err != nil {
 			return req, models.InvalidField("unnamed", "1 or 0.")
 		}

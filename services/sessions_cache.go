@@ -13,8 +13,9 @@ const (
 	// warmSessions is how many sessions a node that starts reads at once: those who come to it from a node that left
 	// find theirs in memory.
 	warmSessions = 10_000
-	// touchSlack is how long an update of a session's activity may take to be committed.
-	touchSlack = 10 * time.Second
+	// touchSlack is how long an update of a session's activity may take to be committed, and how far ahead the clock by
+	// which this node looks may be (see journal.Fresh).
+	touchSlack = 15 * time.Second
 )
 
 // observe forgets a session that an entry tells about, or all of a person's.

@@ -7,13 +7,14 @@ import (
 )
 
 // commitLoop takes whatever queued while the last transaction ran and commits it as the next one. So
-// a lone publisher waits for nobody, and a thousand share one fsync. Only full batches, which have nothing to gain from
-// waiting, may be two at a time: while the database works on one, the next is put together and sent.
+// a lone publisher waits for nobody, and a thousand share one fsync. Only after a full batch, which has nothing to gain
+// from waiting, the next may be under way beside it, where the store has use for that: while the database works on one,
+// the other is put together and sent.
 func (j *Journal) commitLoop() {
 	defer close(j.done)
 	var full sync.WaitGroup
 	defer full.Wait()
-	slots := make(chan struct{}, fullAtOnce)
+	slots := make(chan struct{}, j.store.atOnce())
 	var last int        // callers of the last transaction
 	var began time.Time // when it did
 	var held *pending   // the second use of a key within one batch waits for the next
@@ -33,20 +34,18 @@ func (j *Journal) commitLoop() {
 		}
 		batch, isFull, rest := j.gather(first, last, began.Add(lingerFor))
 		began, last, held = time.Now(), len(batch), rest
+		slots <- struct{}{}
 		if !isFull {
 			j.commit(batch)
+			<-slots
 			continue
 		}
-		slots <- struct{}{}
 		full.Go(func() {
 			j.commit(batch)
 			<-slots
 		})
 	}
 }
-
-// fullAtOnce is how many full batches may be on their way to the database.
-const fullAtOnce = 2
 
 // lingerFor is how long after the beginning of one transaction the next may wait to become as large. A transaction costs
 // the database much the same however many it is for, and publishers who were answered together come back together, a

@@ -18,8 +18,21 @@ type postgresStore struct{ sqlStore }
 // commit needs no BEGIN and COMMIT around the one statement: with them the lock would be held over a round
 // trip to this process.
 func (s postgresStore) commit(ctx context.Context, batch []Draft) ([]Receipt, error) {
-	return s.append(ctx, s.write.WithContext(ctx), batch)
+	for {
+		receipts, err := s.append(ctx, s.write.WithContext(ctx), batch)
+		// A batch of this node or of another holds the lock for longer than a statement may wait for one. Nothing was done, and
+		// the callers have as long as ctx.
+		if e, ok := errors.AsType[*pgconn.PgError](err); !ok || e.Code != lockNotAvailable || ctx.Err() != nil {
+			return receipts, err
+		}
+	}
 }
+
+// lockNotAvailable is the SQLSTATE of a lock_timeout.
+const lockNotAvailable = "55P03"
+
+// atOnce is two: while the database works on one batch, it is sent the next.
+func (postgresStore) atOnce() int { return 2 }
 
 // rejects knows the SQLSTATE classes of data and integrity, and of what is too large.
 func (postgresStore) rejects(err error) bool {

@@ -31,6 +31,9 @@ func (sqliteStore) rejects(err error) bool {
 // fix has nothing to do: a transaction that writes is alone.
 func (sqliteStore) fix(*gorm.DB) error { return nil }
 
+// atOnce is one: the file has one writer.
+func (sqliteStore) atOnce() int { return 1 }
+
 const sqliteNow = "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 
 func (s sqliteStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]Receipt, error) {
@@ -40,12 +43,9 @@ func (s sqliteStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]
 	if err := tx.Raw("SELECT " + sqliteNow).Scan(&now).Error; err != nil {
 		return nil, err
 	}
-	statements, err := prepare(ctx, tx)
-	if err != nil {
-		return nil, err
-	}
-	defer statements.close()
-	fresh, err := statements.settleRepeats(ctx, batch, receipts, now)
+	// Past GORM, whose own work is a fourth of an append.
+	pool := tx.Statement.ConnPool
+	fresh, err := settleRepeats(ctx, pool, batch, receipts, now)
 	if err != nil || len(fresh) == 0 {
 		return receipts, err
 	}
@@ -57,47 +57,15 @@ func (s sqliteStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]
 	for _, i := range fresh {
 		offset++
 		receipts[i] = Receipt{Offset: offset, CreatedAt: now}
-		if err := statements.insert(ctx, &batch[i], offset, now); err != nil {
+		if err := insert(ctx, pool, &batch[i], offset, now); err != nil {
 			return nil, err
 		}
 	}
 	return receipts, nil
 }
 
-// sqliteStatements are what a transaction says for each entry. They are past GORM and prepared, because GORM's own work
-// and the parsing were most of an append (BenchmarkAppend): what a transaction costs grows with its entries.
-type sqliteStatements struct{ used, entry, recipient, once *sql.Stmt }
-
-func prepare(ctx context.Context, tx *gorm.DB) (*sqliteStatements, error) {
-	s := &sqliteStatements{}
-	var fault error
-	statement := func(text string) *sql.Stmt {
-		prepared, err := tx.Statement.ConnPool.PrepareContext(ctx, text)
-		fault = errors.Join(fault, err)
-		return prepared
-	}
-	s.used = statement(`SELECT digest, subject, created_at FROM idempotency_keys WHERE principal = ? AND key = ? AND created_at > ?`)
-	s.entry = statement(`INSERT INTO entries (log_offset, kind, subject, actor, topic, collapse_key, audiences, payload, created_at, expires_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0))`)
-	s.recipient = statement(`INSERT OR IGNORE INTO recipients (audience, log_offset) VALUES (?, ?)`)
-	s.once = statement(`INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, subject, created_at) VALUES (?, ?, ?, ?, ?)`)
-	if fault != nil {
-		s.close()
-		return nil, fault
-	}
-	return s, nil
-}
-
-func (s *sqliteStatements) close() {
-	for _, statement := range []*sql.Stmt{s.used, s.entry, s.recipient, s.once} {
-		if statement != nil {
-			_ = statement.Close() // the transaction ends with its connection's say
-		}
-	}
-}
-
 // settleRepeats fills in the receipts of what was appended before and tells which drafts are new.
-func (s *sqliteStatements) settleRepeats(ctx context.Context, batch []Draft, receipts []Receipt, now int64) ([]int, error) {
+func settleRepeats(ctx context.Context, pool gorm.ConnPool, batch []Draft, receipts []Receipt, now int64) ([]int, error) {
 	var fresh []int
 	for i, d := range batch {
 		if d.Once == nil {
@@ -106,7 +74,8 @@ func (s *sqliteStatements) settleRepeats(ctx context.Context, batch []Draft, rec
 		}
 		var digest string
 		var made Receipt
-		err := s.used.QueryRowContext(ctx, d.Once.Principal, d.Once.Key, now-OnceWindow.Milliseconds()).Scan(&digest, &made.Offset, &made.CreatedAt)
+		err := pool.QueryRowContext(ctx, "SELECT digest, subject, created_at FROM idempotency_keys WHERE principal = ? AND key = ? AND created_at > ?",
+			d.Once.Principal, d.Once.Key, now-OnceWindow.Milliseconds()).Scan(&digest, &made.Offset, &made.CreatedAt)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			fresh = append(fresh, i)
@@ -122,17 +91,20 @@ func (s *sqliteStatements) settleRepeats(ctx context.Context, batch []Draft, rec
 	return fresh, nil
 }
 
-func (s *sqliteStatements) insert(ctx context.Context, d *Draft, offset, now int64) error {
+func insert(ctx context.Context, pool gorm.ConnPool, d *Draft, offset, now int64) error {
 	subject := d.Subject
 	if subject == 0 {
 		subject = offset
 	}
-	_, err := s.entry.ExecContext(ctx, offset, d.Kind, subject, d.Actor, d.Topic, d.CollapseKey, strings.Join(d.Audiences, " "), string(d.Payload), now, d.ExpiresAt)
+	_, err := pool.ExecContext(ctx, `INSERT INTO entries (log_offset, kind, subject, actor, topic, collapse_key, audiences, payload, created_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULLIF(?, 0))`,
+		offset, d.Kind, subject, d.Actor, d.Topic, d.CollapseKey, strings.Join(d.Audiences, " "), string(d.Payload), now, d.ExpiresAt)
 	for i := 0; err == nil && i < len(d.Audiences); i++ {
-		_, err = s.recipient.ExecContext(ctx, d.Audiences[i], offset)
+		_, err = pool.ExecContext(ctx, "INSERT OR IGNORE INTO recipients (audience, log_offset) VALUES (?, ?)", d.Audiences[i], offset)
 	}
 	if err == nil && d.Once != nil {
-		_, err = s.once.ExecContext(ctx, d.Once.Principal, d.Once.Key, d.Once.Digest, offset, now)
+		_, err = pool.ExecContext(ctx, `INSERT OR REPLACE INTO idempotency_keys (principal, key, digest, subject, created_at)
+			VALUES (?, ?, ?, ?, ?)`, d.Once.Principal, d.Once.Key, d.Once.Digest, offset, now)
 	}
 	return err
 }

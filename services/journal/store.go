@@ -23,6 +23,8 @@ type store interface {
 	between(ctx context.Context, after, upTo int64, grants []Grant, limit int) ([]Entry, error)
 	// commit appends a batch in a transaction of its own.
 	commit(ctx context.Context, batch []Draft) ([]Receipt, error)
+	// atOnce is how many batches gain by being committed at a time, as long as they are full.
+	atOnce() int
 	// rejects reports whether the database refused what it was given: nothing was appended, and will not be.
 	rejects(err error) bool
 	// append is the last statement of a transaction of the caller's.

@@ -176,8 +176,8 @@ func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)
 }
 
 // Fresh reports whether this node has lately handed on all that the log held: what it keeps in memory of
-// rows is then at most that old. now is the database's clock (ms since 1970 UTC), late by a round trip at
-// most.
+// rows is then at most that old. now is the database's clock (ms since 1970 UTC), ahead by what the
+// look took at most.
 func (j *Journal) Fresh() (now int64, ok bool) {
 	seen := j.tail.sight.Load()
 	if seen == nil {
