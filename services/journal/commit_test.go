@@ -9,68 +9,64 @@ import (
 	"belfry/services/journal"
 )
 
+// fullBatch is how many drafts fill a batch.
+const fullBatch = 500
+
+// outcome is what a caller that filled a batch was told.
+type outcome struct {
+	receipts []journal.Receipt
+	err      error
+}
+
+func (n *node) send(t *testing.T, draftOf func(i int) journal.Draft) <-chan outcome {
+	drafts := make([]journal.Draft, fullBatch)
+	for i := range drafts {
+		drafts[i] = draftOf(i)
+	}
+	told := make(chan outcome, 1)
+	go func() {
+		receipts, err := n.AppendAll(t.Context(), drafts)
+		told <- outcome{receipts, err}
+	}()
+	return told
+}
+
 // TestFullBatchesSideBySide: each caller fills a batch. Some use the same keys, some none, and one cannot be stored.
 func TestFullBatchesSideBySide(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
-		const each, alike, others = 500, 4, 4
-		fill := func(make func(i int) journal.Draft) []journal.Draft {
-			drafts := []journal.Draft{}
-			for i := range each {
-				drafts = append(drafts, make(i))
-			}
-			return drafts
-		}
+		const callers = 4 // of each kind
 		follower := n.follow(t, n.local.Hints())
-		type outcome struct {
-			receipts []journal.Receipt
-			err      error
-		}
+		var keyed, free, bad []<-chan outcome
 		release := n.stall(t)
-		keyed, free, bad := make(chan outcome, alike), make(chan outcome, others), make(chan outcome, 1)
-		send := func(to chan<- outcome, drafts []journal.Draft) {
-			go func() {
-				receipts, err := n.AppendAll(t.Context(), drafts)
-				to <- outcome{receipts, err}
-			}()
-		}
-		for i := range max(alike, others) {
-			send(keyed, fill(func(k int) journal.Draft { return repeatable("user:1", fmt.Sprintf("key %d", k), "digest") }))
-			send(free, fill(func(k int) journal.Draft { return draft("user:2", fmt.Sprintf("%d of %d", k, i)) }))
+		for i := range callers {
+			keyed = append(keyed, n.send(t, func(k int) journal.Draft { return repeatable("user:1", fmt.Sprintf("key %d", k), "digest") }))
+			free = append(free, n.send(t, func(k int) journal.Draft { return draft("user:2", fmt.Sprintf("%d of %d", k, i)) }))
 		}
 		if n.db.Dialect == services.Postgres { // which cannot store this
-			drafts := fill(func(k int) journal.Draft { return draft("user:3", k) })
-			drafts[each/2].Payload = []byte("\"\x00\"")
-			send(bad, drafts)
-		} else {
-			bad <- outcome{err: journal.ErrFull}
+			bad = append(bad, n.send(t, func(k int) journal.Draft {
+				d := draft("user:3", k)
+				if k == fullBatch/2 {
+					d.Payload = []byte("\"\x00\"")
+				}
+				return d
+			}))
 		}
 		release()
 
-		fresh := 0
-		var offsets []int64 // of the keyed ones
-		for range alike {
-			o := <-keyed
+		madeOnce(t, keyed)
+		for _, told := range free {
+			o := <-told
 			must(t, o.err)
-			if !o.receipts[0].Replayed {
-				fresh++
-			}
-			offsets = append(offsets, o.receipts[0].Offset, o.receipts[each-1].Offset)
-		}
-		slices.Sort(offsets)
-		if fresh != 1 || offsets[0] != offsets[alike-1] || offsets[alike] != offsets[2*alike-1] {
-			t.Errorf("%d callers made what was asked for once, first and last at %v", fresh, offsets)
-		}
-		for range others {
-			o := <-free
-			must(t, o.err)
-			if first, last := o.receipts[0].Offset, o.receipts[each-1].Offset; last-first != each-1 {
-				t.Errorf("a caller's %d entries are at %d to %d", each, first, last)
+			if first, last := o.receipts[0].Offset, o.receipts[fullBatch-1].Offset; last-first != fullBatch-1 {
+				t.Errorf("a caller's %d entries are at %d to %d", fullBatch, first, last)
 			}
 		}
-		if o := <-bad; o.err == nil {
-			t.Error("what cannot be stored was acknowledged")
+		for _, told := range bad {
+			if o := <-told; o.err == nil {
+				t.Error("what cannot be stored was acknowledged")
+			}
 		}
-		const want = each * (1 + others)
+		const want = fullBatch * (1 + callers)
 		for offset := int64(1); offset <= want; offset++ {
 			follower.next(t, offset)
 		}
@@ -79,4 +75,22 @@ func TestFullBatchesSideBySide(t *testing.T) {
 			t.Errorf("head %d, %d entries; want %d of each", head, stored, want)
 		}
 	})
+}
+
+// madeOnce: of those who used the same keys one made the entries, and all were told where they are.
+func madeOnce(t *testing.T, keyed []<-chan outcome) {
+	t.Helper()
+	fresh := 0
+	var firsts, lasts []int64
+	for _, told := range keyed {
+		o := <-told
+		must(t, o.err)
+		if !o.receipts[0].Replayed {
+			fresh++
+		}
+		firsts, lasts = append(firsts, o.receipts[0].Offset), append(lasts, o.receipts[fullBatch-1].Offset)
+	}
+	if firsts, lasts = slices.Compact(firsts), slices.Compact(lasts); fresh != 1 || len(firsts) != 1 || len(lasts) != 1 {
+		t.Errorf("%d callers made it, first at %v, last at %v", fresh, firsts, lasts)
+	}
 }
