@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"belfry/internal/testpg"
 	"belfry/services"
 	"belfry/services/journal"
 )
@@ -93,4 +95,40 @@ func madeOnce(t *testing.T, keyed []<-chan outcome) {
 	if firsts, lasts = slices.Compact(firsts), slices.Compact(lasts); fresh != 1 || len(firsts) != 1 || len(lasts) != 1 {
 		t.Errorf("%d callers made it, first at %v, last at %v", fresh, firsts, lasts)
 	}
+}
+
+// TestLockHeldForLong: a statement may wait for the lock for 3 s, its callers for longer.
+func TestLockHeldForLong(t *testing.T) {
+	t.Parallel()
+	n := open(t, testpg.Database(t))
+	// attempt is when the statement that waits for the log's lock began, in µs; 0 = none waits.
+	const attempt = `SELECT COALESCE(max(extract(epoch FROM query_start) * 1000000)::bigint, 0) FROM pg_stat_activity
+		WHERE datname = current_database() AND wait_event = 'advisory'`
+	release := n.stall(t)
+	told := make(chan error, 1)
+	go func() {
+		_, err := n.Append(t.Context(), draft("user:1", "patient"))
+		told <- err
+	}()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for first := int64(0); ; {
+		select {
+		case err := <-told:
+			t.Fatalf("answered while the lock was held: %v", err)
+		case <-deadline:
+			t.Fatal("there was no second attempt")
+		case <-tick.C:
+		}
+		began := n.number(t, attempt)
+		if first == 0 {
+			first = began
+		}
+		if began > first {
+			break
+		}
+	}
+	release()
+	must(t, <-told)
 }
