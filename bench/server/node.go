@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,13 +84,24 @@ func FreeAddress(t testing.TB) string {
 	return address
 }
 
+// The ports to choose from lie below those that the kernel gives to outgoing connections, one of which could else have
+// the port before the node does.
+const (
+	firstPort = 20_000
+	lastPort  = 32_000
+)
+
 func freeAddress(ctx context.Context) (string, error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	for tries := 0; ; tries++ {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.N(lastPort-firstPort))) //nolint:gosec // no secret
+		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		if err == nil {
+			return address, listener.Close()
+		}
+		if tries == 100 || ctx.Err() != nil {
+			return "", err
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // Use has the node run another build of the program from its next start on.

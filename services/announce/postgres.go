@@ -21,7 +21,7 @@ const (
 	pingTimeout = 3 * time.Second
 	backoffMin  = 200 * time.Millisecond
 	backoffMax  = 10 * time.Second
-	// tellApart is the rest after a hint. A node that gets hints one after the other looks no more often (see journal.Follow),
+	// tellApart is the least time between two hints. A node that gets hints one after the other looks no more often (see journal.Follow),
 	// and each costs the database a transaction.
 	tellApart = 2 * time.Millisecond
 )
@@ -119,11 +119,14 @@ func (p *Postgres) connected(ctx context.Context, work func(context.Context, *pg
 
 func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 	p.sender.Store(conn.PgConn().PID())
-	for {
+	for last := (time.Time{}); ; last = time.Now() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.wake:
+		}
+		if err := wait(ctx, tellApart-time.Since(last)); err != nil {
+			return err
 		}
 		offset := p.pending.Load()
 		deadline, cancel := context.WithTimeout(ctx, pingTimeout)
@@ -133,11 +136,18 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 			p.tell(offset) // the next connection says it
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(tellApart):
-		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 
