@@ -93,7 +93,7 @@ const (
 
 func freeAddress(ctx context.Context) (string, error) {
 	for tries := 0; ; tries++ {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.N(lastPort-firstPort))) //nolint:gosec // no secret
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+rand.N(lastPort-firstPort)))
 		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 		if err == nil {
 			return address, listener.Close()
