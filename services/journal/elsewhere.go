@@ -43,6 +43,8 @@ func (e elsewhere) commit(ctx context.Context, batch []Draft) ([]Receipt, error)
 	return e.to.Commit(ctx, batch)
 }
 
+func (elsewhere) atOnce() int { return 2 }
+
 func (elsewhere) rejects(error) bool { return false }
 
 func (e elsewhere) replaceEpoch(ctx context.Context, old, fresh string) error {
