@@ -32,7 +32,7 @@ type BatchAnswer struct {
 
 type batchInput struct {
 	OnceInput
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 type batchOutput struct {
@@ -69,7 +69,7 @@ func (s *Server) batchRoute(api huma.API, rule middleware.Rule, path string) {
 }
 
 func (s *Server) publishBatch(ctx context.Context, in *batchInput, lines described[BatchLine]) (*batchOutput, error) {
-	if media, _, _ := strings.Cut(in.ContentType, ";"); !strings.HasSuffix(strings.TrimSpace(media), "ndjson") {
+	if !strings.HasSuffix(mediaType(in.ContentType), "ndjson") {
 		return nil, errNotLines
 	}
 	// Under a key of the whole request each line has one of its own, that no client can send.

@@ -28,13 +28,12 @@ func (d described[T]) requestBody(media string) *huma.RequestBody {
 	return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{media: {Schema: d.schema}}}
 }
 
-var errUnreadable = &models.Error{Code: models.CodeUnreadable, Detail: "This cannot be read as JSON."}
-
 // read decodes raw. What has the members and types of T, and no more, is taken at once; whether it keeps to the limits of
 // the description is then the caller's to see. All else is held against the description, which says what is wrong. That
 // takes five times as long (BenchmarkReadNotice), because huma's check wants the JSON as maps first.
 func (d described[T]) read(raw []byte) (value T, err error) {
-	// Once decoded, null and "" look like what was left out, which may be right where they are not.
+	// Once decoded, null and "" look like a member that was left out; but a format may be left out, and may not be "". Text
+	// that happens to hold them goes the long way for nothing, which is slow and not wrong.
 	plain := !bytes.Contains(raw, []byte("null")) && !bytes.Contains(raw, []byte(`""`))
 	if plain && jsonv2.Unmarshal(raw, &value, jsonv2.RejectUnknownMembers(true)) == nil {
 		return value, nil
@@ -44,13 +43,13 @@ func (d described[T]) read(raw []byte) (value T, err error) {
 
 func (d described[T]) readStrictly(raw []byte) (value T, err error) {
 	if !json.Valid(raw) {
-		return value, errUnreadable
+		return value, huma.NewError(http.StatusBadRequest, "")
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber() // which may be larger than a float64 holds; it is passed on as it came
 	var members any
 	if decoder.Decode(&members) != nil {
-		return value, errUnreadable
+		return value, huma.NewError(http.StatusBadRequest, "")
 	}
 	found, at := &huma.ValidateResult{}, huma.NewPathBuffer(nil, 0)
 	at.Push("body")

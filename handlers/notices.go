@@ -16,7 +16,7 @@ import (
 
 type publishInput struct {
 	OnceInput
-	ContentType string `header:"Content-Type"`
+	ContentType string `header:"Content-Type" hidden:"true"`
 }
 
 // PublishBody is a notice as it is sent. It is exported because huma passes over embedded structs that are not. What its
@@ -58,8 +58,8 @@ func (s *Server) publishRoute(api huma.API, rule middleware.Rule, path string) {
 }
 
 func (s *Server) publish(ctx context.Context, in *publishInput, notice described[PublishBody]) (*created[services.Published], error) {
-	if !isJSON(in.ContentType) {
-		return nil, errNotJSON
+	if media := mediaType(in.ContentType); media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") { // as on the other routes
+		return nil, huma.NewError(http.StatusUnsupportedMediaType, "")
 	}
 	body, err := notice.read(middleware.RawBody(ctx))
 	if err != nil {
@@ -80,13 +80,10 @@ func (s *Server) publish(ctx context.Context, in *publishInput, notice described
 	return createdAnswer(published, published.Replayed), nil
 }
 
-var errNotJSON = models.Errorf(models.CodeUnsupportedMedia, "Send application/json.")
-
-// isJSON takes, as the other routes do, application/json, a type that is built on it (RFC 6839 §3.1), or none.
-func isJSON(contentType string) bool {
+// mediaType is a Content-Type without its parameters.
+func mediaType(contentType string) string {
 	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.TrimSpace(media)
-	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json")
+	return strings.TrimSpace(media)
 }
 
 func instant(text *string, field string) (*models.Instant, error) {

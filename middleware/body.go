@@ -39,7 +39,7 @@ func Bulk(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
-		raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), min(c.Request.ContentLength, limit, MaxBody))
+		raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), min(c.Request.ContentLength, MaxBody))
 		if err == nil {
 			err = check(raw)
 		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
@@ -60,7 +60,7 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 }
 
 // readAll is io.ReadAll into room for what is announced, in bytes (-1 = nothing is): a batch would else be copied a dozen
-// times.
+// times. The caller bounds it, for who announces much need not send it.
 func readAll(body io.Reader, announced int64) ([]byte, error) {
 	var raw bytes.Buffer
 	raw.Grow(int(max(announced, 0)) + bytes.MinRead) // or the end would ask for more room

@@ -79,10 +79,9 @@ func away(t *testing.T, s *sink) int64 {
 	return wait
 }
 
-// TestOpenedDuringTheDrain: a stream that was let in just before, and is served just after, is not
-// forgotten until the connection is cut.
-func TestOpenedDuringTheDrain(t *testing.T) {
-	t.Parallel()
+// openedBeforeTheDrain is a stream that nobody serves yet, on a node that has been told to drain.
+func openedBeforeTheDrain(t *testing.T) (*node, Opening) {
+	t.Helper()
 	n := newNode(t, sqliteAddress(t))
 	n.person(t, "ann")
 	_, cookie := n.signIn(t, "ann")
@@ -91,6 +90,14 @@ func TestOpenedDuringTheDrain(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	n.Drain(over) // nobody is told in this time, as if it had come too late for that
+	return n, opening
+}
+
+// TestOpenedDuringTheDrain: a stream that was let in just before, and is served just after, is not
+// forgotten until the connection is cut.
+func TestOpenedDuringTheDrain(t *testing.T) {
+	t.Parallel()
+	_, opening := openedBeforeTheDrain(t)
 	var got []sseEvent
 	serving, end := context.WithTimeout(t.Context(), patience)
 	defer end()
@@ -106,14 +113,7 @@ func TestOpenedDuringTheDrain(t *testing.T) {
 // TestOpenedDuringTheDrainOnASocket: what goes out begins as an answer all the same.
 func TestOpenedDuringTheDrainOnASocket(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, sqliteAddress(t))
-	n.person(t, "ann")
-	_, cookie := n.signIn(t, "ann")
-	opening, err := n.Open(t.Context(), StreamRequest{Cookie: cookie})
-	must(t, err)
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	n.Drain(over)
+	n, opening := openedBeforeTheDrain(t)
 	client := onSocket(t, &opening, []byte("HEAD\r\n"))
 	must(t, client.SetDeadline(time.Now().Add(patience)))
 	got, err := io.ReadAll(client)

@@ -18,7 +18,8 @@ var (
 	severities = []string{"info", "success", "warning", "critical"}
 )
 
-// CheckContent completes a notice with its defaults and names everything that is wrong with it.
+// CheckContent completes a notice with its defaults and names everything that is wrong with it. Publish calls it; it is
+// exported for the test that holds it against what the API's description says.
 func CheckContent(c *models.NoticeContent, to Target) error {
 	var faults []models.FieldError
 	fault := func(field, format string, args ...any) {

@@ -80,7 +80,7 @@ func (p *Postgres) Run(ctx context.Context) {
 }
 
 func (p *Postgres) retry(ctx context.Context, what string, work func(context.Context, *pgx.Conn) error) {
-	wait := backoffMin
+	backoff := backoffMin
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := p.connected(ctx, work)
@@ -88,14 +88,11 @@ func (p *Postgres) retry(ctx context.Context, what string, work func(context.Con
 			return
 		}
 		if time.Since(began) > backoffMax {
-			wait = backoffMin // it had worked for a while
+			backoff = backoffMin // it had worked for a while
 		}
 		p.log.Warn("hints between nodes are interrupted; the log is polled meanwhile", "for", what, "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait/2 + rand.N(wait/2)): //nolint:gosec // jitter, not a secret
-		}
-		wait = min(2*wait, backoffMax)
+		_ = rest(ctx, backoff/2+rand.N(backoff/2)) //nolint:gosec // jitter, not a secret
+		backoff = min(2*backoff, backoffMax)
 	}
 }
 
@@ -125,7 +122,7 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 			return ctx.Err()
 		case <-p.wake:
 		}
-		if err := wait(ctx, tellApart-time.Since(last)); err != nil {
+		if err := rest(ctx, tellApart-time.Since(last)); err != nil {
 			return err
 		}
 		offset := p.pending.Load()
@@ -139,8 +136,8 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
+func rest(ctx context.Context, d time.Duration) error {
+	if d <= 0 { // which needs no timer
 		return nil
 	}
 	select {

@@ -18,7 +18,7 @@ import (
 // Hub is the connections of this node. Its lock comes before those of the shards.
 type Hub struct {
 	mu     sync.Mutex
-	offset int64 // the last entry that was handed on, or is about to be
+	offset atomic.Int64 // the last entry that was handed on; openings read it without the lock
 	recent recent
 	moved  chan struct{} // closed at the next entry; nil while nobody waits for one
 
@@ -27,17 +27,16 @@ type Hub struct {
 	began  time.Time
 	shards []*shard
 	added  atomic.Uint64
-	passed atomic.Int64 // the last entry that was handed on, without the lock: each opening asks
 	pinged atomic.Pointer[pinged]
 }
 
 // New makes a hub that has handed on everything up to offset, and will remember at most that many entries.
 func New(offset int64, remembered int) *Hub {
-	h := &Hub{offset: offset, recent: newRecent(offset, remembered), wheel: wheel.New(), began: time.Now()}
+	h := &Hub{recent: newRecent(offset, remembered), wheel: wheel.New(), began: time.Now()}
 	for range runtime.GOMAXPROCS(0) {
 		h.shards = append(h.shards, newShard(h))
 	}
-	h.passed.Store(offset)
+	h.offset.Store(offset)
 	return h
 }
 
@@ -81,15 +80,14 @@ func (h *Hub) Remove(c *Conn) {
 }
 
 // Offset is the last entry that was handed on.
-func (h *Hub) Offset() int64 { return h.passed.Load() }
+func (h *Hub) Offset() int64 { return h.offset.Load() }
 
 // Deliver hands one entry to the live connections of its audiences, in the log's order, and tells how
 // many took it. A nil frame only moves the offset.
 func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	defer h.passed.Store(offset)
-	h.moveTo(offset)
+	defer h.moveTo(offset) // at last: who reads the offset may take it that everybody has the entry
 	if f == nil {
 		return 0
 	}
@@ -106,11 +104,10 @@ func (h *Hub) Reset(offset int64) {
 	defer h.mu.Unlock()
 	h.recent = newRecent(offset, h.recent.limit)
 	h.moveTo(offset)
-	h.passed.Store(offset)
 }
 
 func (h *Hub) moveTo(offset int64) {
-	h.offset = offset
+	h.offset.Store(offset)
 	if h.moved != nil {
 		close(h.moved)
 		h.moved = nil
@@ -121,7 +118,7 @@ func (h *Hub) moveTo(offset int64) {
 func (h *Hub) Await(ctx context.Context, offset int64) error {
 	for {
 		h.mu.Lock()
-		if h.offset >= offset {
+		if h.offset.Load() >= offset {
 			h.mu.Unlock()
 			return nil
 		}
@@ -151,7 +148,7 @@ func (h *Hub) Replay(c *Conn, trimmed int64) bool {
 	if c.pos < max(h.recent.after, trimmed) {
 		return false
 	}
-	if c.pos < h.offset && !c.step(h.recent.since(c.pos, c.grants), h.offset) {
+	if upTo := h.offset.Load(); c.pos < upTo && !c.step(h.recent.since(c.pos, c.grants), upTo) {
 		return true // the rest when this is written
 	}
 	if c.mode == replaying {

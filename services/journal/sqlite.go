@@ -43,7 +43,7 @@ func (s sqliteStore) append(ctx context.Context, tx *gorm.DB, batch []Draft) ([]
 	if err := tx.Raw("SELECT " + sqliteNow).Scan(&now).Error; err != nil {
 		return nil, err
 	}
-	// Past GORM, whose own work is a fourth of an append.
+	// Past GORM, whose own work is a sixth of an append.
 	pool := tx.Statement.ConnPool
 	fresh, err := settleRepeats(ctx, pool, batch, receipts, now)
 	if err != nil || len(fresh) == 0 {
