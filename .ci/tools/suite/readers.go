@@ -6,9 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 )
+
+// mostFlaky is how many browser tests of a part may pass only when run again. Each is named at the
+// end; more of them are no accident of a busy machine.
+const mostFlaky = 2
 
 // goEvent is a line of "go test -json".
 type goEvent struct {
@@ -50,8 +56,8 @@ func readGo(stdout io.Reader, screen io.Writer, _ string) (tally, error) {
 		p.note(event, screen)
 	}
 	var sum tally
-	for _, p := range packages {
-		p.add(&sum)
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		packages[name].add(name, &sum)
 	}
 	return sum, nil
 }
@@ -82,7 +88,7 @@ func (p *goPackage) note(event goEvent, screen io.Writer) {
 	}
 }
 
-func (p *goPackage) add(sum *tally) {
+func (p *goPackage) add(name string, sum *tally) {
 	parents, failedBelow := map[string]bool{}, map[string]bool{}
 	for test, verdict := range p.verdicts {
 		for i := strings.LastIndexByte(test, '/'); i >= 0; i = strings.LastIndexByte(test[:i], '/') {
@@ -94,7 +100,7 @@ func (p *goPackage) add(sum *tally) {
 	for test, verdict := range p.verdicts {
 		switch {
 		case verdict == "fail" && !failedBelow[test]:
-			sum.failed++
+			sum.fail(name + " " + test)
 		case parents[test]:
 		case verdict == "pass":
 			sum.passed++
@@ -103,7 +109,7 @@ func (p *goPackage) add(sum *tally) {
 		}
 	}
 	if p.failed && sum.failed == before {
-		sum.failed++
+		sum.fail(name)
 	}
 }
 
@@ -112,8 +118,8 @@ func readVitest(stdout io.Reader, screen io.Writer, report string) (tally, error
 	var r struct {
 		NumPassedTests, NumFailedTests, NumPendingTests, NumTodoTests int
 		TestResults                                                   []struct {
-			Status           string
-			AssertionResults []struct{}
+			Name, Status     string
+			AssertionResults []struct{ FullName, Status string }
 		}
 	}
 	if err := readReport(stdout, screen, report, &r); err != nil {
@@ -122,26 +128,69 @@ func readVitest(stdout io.Reader, screen io.Writer, report string) (tally, error
 	sum := tally{passed: r.NumPassedTests, failed: r.NumFailedTests, skipped: r.NumPendingTests + r.NumTodoTests}
 	for _, file := range r.TestResults {
 		if file.Status == "failed" && len(file.AssertionResults) == 0 {
-			sum.failed++
+			sum.fail(file.Name)
+		}
+		for _, test := range file.AssertionResults {
+			if test.Status == "failed" {
+				sum.names = append(sum.names, file.Name+" "+test.FullName)
+			}
 		}
 	}
 	return sum, nil
 }
 
-// readPlaywright reads Playwright's JSON report. A test that passed only when run again failed.
+// playwrightSuite is a file or a group of tests in Playwright's JSON report.
+type playwrightSuite struct {
+	Suites []playwrightSuite
+	Specs  []struct {
+		File, Title string
+		Line        int
+		Tests       []struct{ Status string }
+	}
+}
+
+// named lists the tests below that came to the status.
+func (s playwrightSuite) named(status string) []string {
+	var names []string
+	for _, spec := range s.Specs {
+		for _, test := range spec.Tests {
+			if test.Status == status {
+				names = append(names, fmt.Sprintf("%s:%d %s", spec.File, spec.Line, spec.Title))
+			}
+		}
+	}
+	for _, below := range s.Suites {
+		names = append(names, below.named(status)...)
+	}
+	return names
+}
+
+// readPlaywright reads Playwright's JSON report. A test that passed only when run again passed, and
+// is named; more than mostFlaky of them failed.
 func readPlaywright(stdout io.Reader, screen io.Writer, report string) (tally, error) {
 	var r struct {
+		playwrightSuite
 		Stats  struct{ Expected, Unexpected, Flaky, Skipped int }
 		Errors []struct{}
 	}
 	if err := readReport(stdout, screen, report, &r); err != nil {
 		return tally{}, err
 	}
-	return tally{
+	sum := tally{
 		passed:  r.Stats.Expected,
-		failed:  r.Stats.Unexpected + r.Stats.Flaky + len(r.Errors),
+		failed:  r.Stats.Unexpected + len(r.Errors),
 		skipped: r.Stats.Skipped,
-	}, nil
+		names:   r.named("unexpected"),
+	}
+	if r.Stats.Flaky <= mostFlaky {
+		sum.passed += r.Stats.Flaky
+	} else {
+		sum.failed += r.Stats.Flaky
+	}
+	for _, name := range r.named("flaky") {
+		sum.names = append(sum.names, name+" (passed when run again)")
+	}
+	return sum, nil
 }
 
 func readReport(stdout io.Reader, screen io.Writer, report string, into any) error {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -22,7 +23,15 @@ const (
 )
 
 // tally is what a runner of tests reports.
-type tally struct{ passed, failed, skipped int }
+type tally struct {
+	passed, failed, skipped int
+	names                   []string // of the tests that failed, or passed only when run again
+}
+
+func (t *tally) fail(name string) {
+	t.failed++
+	t.names = append(t.names, name)
+}
 
 // result is a tally with what the suite itself has to say about the part.
 type result struct {
@@ -31,6 +40,7 @@ type result struct {
 	took           time.Duration
 	cpu            time.Duration // of all processes it waited for; tells a slow part from a busy machine
 	note           string
+	names          []string
 }
 
 // reader counts the tests of a part: stdout yields what the command prints, for it to show on
@@ -40,6 +50,41 @@ type reader func(stdout io.Reader, screen io.Writer, report string) (tally, erro
 type runner struct {
 	root, out string
 	screen    io.Writer
+}
+
+// runAll runs the parts one after the other, but for those that run beside the one before them.
+func (r runner) runAll(ctx context.Context, parts []part) (results []result) {
+	for len(parts) > 0 {
+		n := 1
+		for n < len(parts) && parts[n].beside {
+			n++
+		}
+		results = append(results, r.runTogether(ctx, parts[:n])...)
+		parts = parts[n:]
+	}
+	return results
+}
+
+// runTogether shows what the first part prints as it comes, and what the others have printed when all are through.
+func (r runner) runTogether(ctx context.Context, parts []part) []result {
+	results := make([]result, len(parts))
+	var others sync.WaitGroup
+	for i, p := range parts[1:] {
+		screen, err := os.Create(filepath.Join(r.out, p.name+".screen"))
+		if err != nil {
+			results[i+1] = result{name: p.name, failed: 1, note: err.Error()}
+			continue
+		}
+		defer func() {
+			_, _ = screen.Seek(0, io.SeekStart)
+			_, _ = io.Copy(r.screen, screen)
+			_ = screen.Close()
+		}()
+		others.Go(func() { results[i+1] = runner{r.root, r.out, screen}.run(ctx, p) })
+	}
+	results[0] = r.run(ctx, parts[0])
+	others.Wait()
+	return results
 }
 
 // run runs one part to its end, or to the limit.
@@ -66,7 +111,7 @@ func judge(p part, counted tally, err error) result {
 	if p.read == nil && err == nil {
 		counted.passed = 1
 	}
-	verdict := result{name: p.name, passed: counted.passed, failed: counted.failed}
+	verdict := result{name: p.name, passed: counted.passed, failed: counted.failed, names: counted.names}
 	switch {
 	case counted.skipped > 0:
 		verdict.failed += counted.skipped

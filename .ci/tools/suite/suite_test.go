@@ -43,13 +43,14 @@ func TestGoTestsAreCounted(t *testing.T) {
 		name, code            string
 		passed, failed        int
 		wantScreen, wantQuiet string
+		wantNamed             string
 	}{
 		{name: "passing", code: head + `func TestA(t *testing.T) { t.Log("quiet") }`, passed: 1, wantQuiet: "quiet"},
 		{name: "failing", code: head + `func TestA(t *testing.T) { t.Error("loud") }
-			func TestB(t *testing.T) {}`, passed: 1, failed: 1, wantScreen: "loud"},
+			func TestB(t *testing.T) {}`, passed: 1, failed: 1, wantScreen: "loud", wantNamed: "bells/a TestA"},
 		{name: "leaves", code: head + `func TestA(t *testing.T) {
 			t.Run("x", func(t *testing.T) {}); t.Run("y", func(t *testing.T) { t.Run("z", func(t *testing.T) { t.Fail() }) }) }`,
-			passed: 1, failed: 1},
+			passed: 1, failed: 1, wantNamed: "bells/a TestA/y/z"},
 		{name: "parent alone", code: head + `func TestA(t *testing.T) { t.Run("x", func(t *testing.T) {}); t.Fail() }`,
 			passed: 1, failed: 1},
 		{name: "skipped", code: head + `func TestA(t *testing.T) {}
@@ -71,6 +72,9 @@ func TestGoTestsAreCounted(t *testing.T) {
 			if !strings.Contains(screen, c.wantScreen) {
 				t.Errorf("%q is not shown:\n%s", c.wantScreen, screen)
 			}
+			if names := strings.Join(got.names, ", "); c.wantNamed != "" && names != c.wantNamed {
+				t.Errorf("named %q, want %q", names, c.wantNamed)
+			}
 			if c.wantQuiet != "" && strings.Contains(screen, c.wantQuiet) {
 				t.Errorf("%q of a passing test is shown", c.wantQuiet)
 			}
@@ -83,17 +87,27 @@ func TestReportsAreCounted(t *testing.T) {
 		name, report   string
 		read           reader
 		passed, failed int
+		named          string
 	}{
 		{"vitest", `{"numPassedTests":3,"numFailedTests":1,"numPendingTests":1,"testResults":[
-			{"status":"failed","assertionResults":[{}]},{"status":"failed","assertionResults":[]}]}`, readVitest, 3, 3},
-		{"playwright", `{"stats":{"expected":4,"unexpected":1,"flaky":1,"skipped":1},"errors":[{}]}`, readPlaywright, 4, 4},
-		{"nothing ran", `{}`, readPlaywright, 0, 1},
-		{"broken", `{`, readVitest, 0, 1},
+			{"name":"a.ts","status":"failed","assertionResults":[{"fullName":"rings","status":"failed"}]},
+			{"name":"b.ts","status":"failed","assertionResults":[]}]}`, readVitest, 3, 3, "a.ts rings, b.ts"},
+		{"playwright", `{"stats":{"expected":4,"unexpected":1,"flaky":1,"skipped":1},"errors":[{}],"suites":[
+			{"specs":[{"file":"a.ts","line":3,"title":"rings","tests":[{"status":"unexpected"}]}],
+			"suites":[{"specs":[{"file":"a.ts","line":9,"title":"locks","tests":[{"status":"flaky"}]}]}]}]}`, readPlaywright, 5, 3,
+			"a.ts:3 rings, a.ts:9 locks (passed when run again)"},
+		{"too many run again", `{"stats":{"expected":4,"flaky":3}}`, readPlaywright, 4, 3, ""},
+		{"nothing ran", `{}`, readPlaywright, 0, 1, ""},
+		{"broken", `{`, readVitest, 0, 1, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			command := []string{"sh", "-c", `printf '%s' "$1" >"$2"`, "sh", c.report, reportArgument}
-			if got, screen := run1(t, t.TempDir(), part{command: command, read: c.read}); got.passed != c.passed || got.failed != c.failed {
+			got, screen := run1(t, t.TempDir(), part{command: command, read: c.read})
+			if got.passed != c.passed || got.failed != c.failed {
 				t.Errorf("%d passed, %d failed; want %d, %d\n%s", got.passed, got.failed, c.passed, c.failed, screen)
+			}
+			if names := strings.Join(got.names, ", "); names != c.named {
+				t.Errorf("named %q, want %q", names, c.named)
 			}
 		})
 	}
@@ -147,10 +161,36 @@ func TestInterruptedPartFailsAndLeavesNoProcess(t *testing.T) {
 	}
 }
 
+// TestPartsBesideEachOther wait for each other, which they could not do one after the other.
+func TestPartsBesideEachOther(t *testing.T) {
+	dir := t.TempDir()
+	meet := func(mine, other string) []string {
+		return []string{"sh", "-c", `echo "$0" >&2; mkfifo "$0" 2>/dev/null; mkfifo "$1" 2>/dev/null; echo >"$0" & read -r _ <"$1"`, mine, other}
+	}
+	var screen strings.Builder
+	got := runner{root: dir, out: dir, screen: &screen}.runAll(t.Context(), []part{
+		{name: "alone", command: []string{"true"}},
+		{name: "first", command: meet("here", "there")},
+		{name: "second", command: meet("there", "here"), beside: true},
+		{name: "after", command: []string{"false"}},
+	})
+	var names []string
+	for _, r := range got {
+		names = append(names, fmt.Sprint(r.name, r.passed, r.failed))
+	}
+	if strings.Join(names, " ") != "alone1 0 first1 0 second1 0 after0 1" {
+		t.Errorf("%q", names)
+	}
+	shown := screen.String()
+	if at := strings.Index(shown, "== second"); at < strings.Index(shown, "here\n") || at > strings.Index(shown, "== after") {
+		t.Errorf("what the second shows is not in one piece behind the first:\n%s", shown)
+	}
+}
+
 func TestLastLineIsTheSum(t *testing.T) {
 	var screen strings.Builder
-	code := printTally(&screen, []result{{name: "a", passed: 2}, {name: "b", passed: 3, failed: 1, note: "why"}})
-	if code != 1 || !strings.HasSuffix(screen.String(), "\n5 passed, 1 failed\n") || !strings.Contains(screen.String(), "why") {
+	code := printTally(&screen, []result{{name: "a", passed: 2}, {name: "b", passed: 3, failed: 1, note: "why", names: []string{"TestBell"}}})
+	if code != 1 || !strings.Contains(screen.String(), "b: TestBell\n") || !strings.HasSuffix(screen.String(), "\n5 passed, 1 failed\n") || !strings.Contains(screen.String(), "why") {
 		t.Errorf("exit code %d\n%s", code, screen.String())
 	}
 	if code := printTally(&screen, []result{{name: "a", passed: 2}}); code != 0 {
