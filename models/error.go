@@ -10,11 +10,12 @@ import (
 // is decided in one table, in middleware; a service never thinks in statuses.
 type Code string
 
-// The codes of the API, each documented in the README.
+// The codes of the API. The README lists them for those who write programs against it.
 const (
 	CodeUnreadable          Code = "unreadable" // shown as "invalid": the body could not be read at all
 	CodeInvalid             Code = "invalid"
 	CodeUnauthenticated     Code = "unauthenticated"
+	CodeSecondFactor        Code = "second_factor_required"
 	CodeForbidden           Code = "forbidden"
 	CodeReauthentication    Code = "reauthentication_required"
 	CodeNotFound            Code = "not_found"
@@ -45,6 +46,9 @@ type Error struct {
 	// Reason and AttemptsLeft travel beside a 401 of a session that ended, or of a wrong password.
 	Reason       string
 	AttemptsLeft *int
+
+	// End travels beside a 409: where the log that was to be added to ends.
+	End *int64
 
 	// RetryAfter is shown in whole seconds, rounded up; 0 leaves the header out.
 	RetryAfter time.Duration

@@ -28,6 +28,7 @@ func TestValidName(t *testing.T) {
 	}
 }
 
+// Security: S30
 func TestValidPassword(t *testing.T) {
 	t.Parallel()
 	for password, want := range map[string]bool{

@@ -1,6 +1,9 @@
 package models
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Limits of a notice: characters for the title, bytes for the rest.
 const (
@@ -33,15 +36,15 @@ type Action struct {
 type NoticeContent struct {
 	Title       string          `json:"title"`
 	Body        string          `json:"body"`
-	Format      string          `json:"format"`
+	Format      string          `json:"format" enum:"text,markdown"`
 	URL         *string         `json:"url"`
-	Actions     []Action        `json:"actions"`
-	Severity    string          `json:"severity"`
+	Actions     []Action        `json:"actions" nullable:"true"`
+	Severity    string          `json:"severity" enum:"info,success,warning,critical"`
 	Category    *string         `json:"category"`
 	Sender      Sender          `json:"sender"`
 	Data        json.RawMessage `json:"data"`
 	CollapseKey *string         `json:"collapse_key"`
-	ExpiresAt   *Instant        `json:"expires_at"`
+	ExpiresAt   *Instant        `json:"expires_at" format:"date-time"`
 }
 
 // NoticeState is what one person did with one notice; no row means untouched.
@@ -50,4 +53,10 @@ type NoticeState struct {
 	NoticeID   int64 `gorm:"primaryKey"`
 	ReadAt     *Instant
 	ArchivedAt *Instant
+
+	// SnoozedUntil hides it until then. It may have passed: that it is back is told, and this cleared, a little later.
+	SnoozedUntil *Instant
 }
+
+// MaxSnooze is how long a notice may be put off.
+const MaxSnooze = 366 * 24 * time.Hour

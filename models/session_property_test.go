@@ -38,6 +38,8 @@ var severity = map[models.SessionState]int{models.SessionActive: 0, models.Sessi
 
 // TestVerdictsDoNotDependOnWhoLooksWhen: nodes look at a session at moments of their own. Whether one of
 // them wrote the verdict down in between must not show later, and time alone never opens a session.
+//
+// Security: L11
 func TestVerdictsDoNotDependOnWhoLooksWhen(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

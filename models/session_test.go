@@ -7,6 +7,7 @@ import (
 	"belfry/models"
 )
 
+// Security: S6, S7
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	limits := models.SessionLimits{Idle: 10 * time.Minute, Max: time.Hour, Warning: time.Minute}

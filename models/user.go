@@ -54,6 +54,7 @@ type Group struct {
 	Name        string
 	DisplayName string
 	CreatedAt   Instant
+	DisabledAt  *Instant // since then it takes no new notices
 }
 
 // Membership puts a person into a group from a point of the log on.

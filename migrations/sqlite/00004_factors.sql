@@ -1,0 +1,29 @@
+-- +goose Up
+
+-- A person's authenticator app (TOTP). secret is the one in use, pending one that was shown and not yet confirmed.
+CREATE TABLE totps (
+    user_id    integer PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret     text,
+    pending    text,
+    pending_at integer,
+    last_step  integer NOT NULL DEFAULT 0             -- the newest time step whose code was accepted; none is accepted twice
+);
+
+-- A recovery code is deleted when it is used. All go with the authenticator that they stand in for.
+CREATE TABLE recovery_codes (
+    user_id integer NOT NULL REFERENCES totps (user_id) ON DELETE CASCADE,
+    hash    blob    NOT NULL,
+    PRIMARY KEY (user_id, hash)
+);
+
+-- The link by which a person may set a new password. A newer one takes its place.
+CREATE TABLE password_resets (
+    user_id    integer PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    token_hash blob    NOT NULL UNIQUE,
+    expires_at integer NOT NULL
+);
+
+-- +goose Down
+DROP TABLE password_resets;
+DROP TABLE recovery_codes;
+DROP TABLE totps;

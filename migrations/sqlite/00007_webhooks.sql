@@ -1,0 +1,41 @@
+-- +goose Up
+
+-- Systems that are told by HTTP when a session changes.
+CREATE TABLE webhooks (
+    id               integer PRIMARY KEY AUTOINCREMENT,
+    url              text    NOT NULL,
+    events           text    NOT NULL,            -- separated by single spaces
+    secret           text    NOT NULL,            -- sealed
+    created_at       integer NOT NULL,
+    disabled_at      integer,                     -- the receiver said that it is gone
+    last_delivery_at integer,                     -- the last attempt
+    last_status      integer,                     -- of its answer; null = none came
+    failing_since    integer,
+    given_up         integer NOT NULL DEFAULT 0   -- messages that were tried until the last time
+);
+
+-- What is still to be sent. A row is written in the transaction that changes the session, and deleted when it has
+-- arrived. Of one webhook and session the oldest goes first.
+CREATE TABLE webhook_deliveries (
+    id           integer PRIMARY KEY AUTOINCREMENT,
+    webhook_id   integer NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+    session_id   text    NOT NULL,
+    message_id   text    NOT NULL,                -- the same at every attempt
+    body         text    NOT NULL,                -- JSON
+    attempts     integer NOT NULL DEFAULT 0,
+    due_at       integer NOT NULL,
+    leased_until integer NOT NULL DEFAULT 0       -- until then a node is at it
+);
+CREATE INDEX webhook_deliveries_by_due ON webhook_deliveries (webhook_id, due_at);
+CREATE INDEX webhook_deliveries_by_session ON webhook_deliveries (webhook_id, session_id, id);
+
+-- A signing key that was replaced goes on verifying from here for as long as a cookie lives; null = it signs.
+ALTER TABLE secrets ADD COLUMN retired_at integer;
+
+ALTER TABLE api_keys ADD COLUMN last_used_at integer;
+
+-- +goose Down
+ALTER TABLE api_keys DROP COLUMN last_used_at;
+ALTER TABLE secrets DROP COLUMN retired_at;
+DROP TABLE webhook_deliveries;
+DROP TABLE webhooks;

@@ -1,0 +1,12 @@
+-- +goose Up
+
+-- Which sender's calls are signed for a key, by which secret (sealed), and how calls of other systems are read as notices
+-- (JSON); empty = none.
+ALTER TABLE api_keys ADD COLUMN hook text NOT NULL DEFAULT '';
+ALTER TABLE api_keys ADD COLUMN hook_secret text;
+ALTER TABLE api_keys ADD COLUMN mapping text NOT NULL DEFAULT '';
+
+-- +goose Down
+ALTER TABLE api_keys DROP COLUMN mapping;
+ALTER TABLE api_keys DROP COLUMN hook_secret;
+ALTER TABLE api_keys DROP COLUMN hook;
