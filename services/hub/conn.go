@@ -47,6 +47,7 @@ type Conn struct {
 	audiences []string // to be found by, for control
 	wants     Class
 	unnamed   bool
+	pulling   bool // see AddPulling
 
 	// All below belongs to shard.mu.
 
@@ -58,29 +59,44 @@ type Conn struct {
 	feeding bool // the owner was asked to go on with the replay
 	gone    bool // removed
 	why     Cause
-	changes int // of what may be read; see Settle
+	missed  int32 // entries of the replay under way, so far
+	changes int   // of what may be read; see Settle
 	grants  []journal.Grant
 	queue   queue
 	pos     int64 // everything for this reader up to here was queued or written
 	asOf    int64 // what Settle was told holds up to here; see Knows
 
-	sink   net.Conn      // one of the two
-	wake   chan struct{} // for Next
-	fd     int           // of the sink
-	owner  Owner         // of the sink
+	sink   net.Conn // one of the two
+	caller *caller  // of Next
+	fd     int      // of the sink
+	owner  Owner    // of the sink
 	beat   wheel.Timer
 	wrote  time.Duration // when something was last written, since the hub began
 	rotate time.Duration // when the connection ends for its age; 0 = never
+
+	tally      tally
+	replayedTo int64         // the last entry that came by a replay
+	stalled    time.Duration // since when the reader is behind; 0 = it is not
+}
+
+// caller is who writes by itself what Next gives.
+type caller struct {
+	wake  chan struct{}
+	taken []*Frame // what it was given last, and has written when it comes back
 }
 
 // Cause says why a connection was closed by the server.
-type Cause string
+type Cause uint8
 
 // The causes.
 const (
-	CauseEnded    Cause = "ended"    // its last frame says why
-	CauseOverflow Cause = "overflow" // it read too slowly
+	CauseNone     Cause = iota // it was not
+	CauseEnded                 // its last frame says why
+	CauseOverflow              // too much waited for it
+	CauseStalled               // it did not take what was written to it
 )
+
+func (c Cause) String() string { return [...]string{"none", "ended", "overflow", "stalled"}[c] }
 
 // Turn counts the signals, holds, releases and changed grants so far.
 func (c *Conn) Turn() int {
@@ -109,6 +125,9 @@ func (c *Conn) Knows(offset int64) bool {
 // put appends to the queue.
 func (c *Conn) put(f *Frame, far bool) {
 	if c.queue.bytes+f.size() > queueLimit {
+		if c.isEntry(f) {
+			c.lost(1)
+		}
 		c.close(CauseOverflow)
 		if c.sink != nil {
 			c.hangUp() // what is under way may wait for the reader a long time
@@ -122,9 +141,9 @@ func (c *Conn) put(f *Frame, far bool) {
 // rouse sees to it that what waits is written.
 func (c *Conn) rouse(far bool) {
 	switch {
-	case c.wake != nil:
+	case c.caller != nil:
 		select {
-		case c.wake <- struct{}{}:
+		case c.caller.wake <- struct{}{}:
 		default:
 		}
 	case c.sink == nil || c.writing: // nobody can write yet, or who writes looks again
@@ -138,7 +157,9 @@ func (c *Conn) rouse(far bool) {
 }
 
 func (c *Conn) close(why Cause) {
-	c.queue, c.mode, c.why = queue{}, closed, why
+	c.drop()
+	c.mode, c.why = closed, why
+	c.shard.ledger.evict(why)
 	c.rouse(false)
 }
 
@@ -151,6 +172,7 @@ func (c *Conn) deliver(f *Frame, after int64, far bool) bool {
 	if f.Class&c.wants == 0 {
 		return false
 	}
+	c.queued()
 	c.put(f, far)
 	return true
 }
@@ -158,7 +180,7 @@ func (c *Conn) deliver(f *Frame, after int64, far bool) bool {
 // Signal queues a frame that is no entry: it carries no position and is never withheld.
 func (c *Conn) Signal(text []byte) {
 	defer c.lock().unlock()
-	if c.mode != closed {
+	if c.mode != closed && !c.pulling {
 		c.changes++
 		c.put(NewFrame(text), false)
 	}
@@ -171,8 +193,12 @@ func (c *Conn) Hold(text []byte) {
 	if c.mode == closed {
 		return
 	}
-	if first := c.queue.withdraw(c.shard); first > 0 {
+	if first, n := c.queue.withdraw(c.shard); n > 0 {
 		c.pos = min(c.pos, first-1)
+		if !c.pulling {
+			c.tally.withdrawn += n
+			c.shard.ledger.withdrawn += n
+		}
 	}
 	c.mode = held
 	c.changes++
@@ -185,7 +211,9 @@ func (c *Conn) Release(text []byte) {
 	if c.mode == closed {
 		return
 	}
-	c.put(NewFrame(text), false)
+	if c.mode == held || !c.pulling {
+		c.put(NewFrame(text), false)
+	}
 	c.changes++
 	if c.mode == held {
 		c.mode = replaying
@@ -218,14 +246,14 @@ func (c *Conn) end(text []byte) {
 func (c *Conn) Next(ctx context.Context) (texts [][]byte, replay, over bool) {
 	for {
 		s := c.lock()
-		if c.wake == nil {
-			c.wake = make(chan struct{}, 1)
+		if c.caller == nil {
+			c.caller = &caller{wake: make(chan struct{}, 1)}
 			c.begin()
 		}
 		texts = c.texts()
 		idle := c.queue.len() == 0
 		replay, over = idle && c.mode == replaying, idle && c.mode == closed
-		wake := c.wake
+		wake := c.caller.wake
 		s.unlock()
 		if len(texts) > 0 || replay || over {
 			return texts, replay, over
@@ -238,12 +266,19 @@ func (c *Conn) Next(ctx context.Context) (texts [][]byte, replay, over bool) {
 	}
 }
 
+// texts takes what is next, for a caller who has written what it took before.
 func (c *Conn) texts() (texts [][]byte) {
+	if len(c.caller.taken) > 0 {
+		c.tookAll(c.caller.taken, c.shard.hub.since())
+		c.caller.taken, c.stalled = nil, 0
+	}
 	if c.queue.len() == 0 {
 		return nil
 	}
 	c.wrote = c.shard.hub.since()
-	for _, f := range c.queue.take(c.shard, nil, writeLimit) {
+	c.stall(c.wrote) // until the caller comes back
+	c.caller.taken = c.queue.take(c.shard, nil, writeLimit)
+	for _, f := range c.caller.taken {
 		texts = append(texts, f.Text(c.unnamed))
 	}
 	return texts
@@ -261,13 +296,15 @@ func (c *Conn) Position() (pos int64, grants []journal.Grant) {
 }
 
 // Restart queues a frame that says so, and goes on from another position: what lies between cannot be
-// replayed. It does nothing to a connection that is not replaying.
-func (c *Conn) Restart(text []byte, pos int64) {
+// replayed. It does nothing, and says so, to a connection that is not replaying.
+func (c *Conn) Restart(text []byte, pos int64) bool {
 	defer c.lock().unlock()
-	if c.mode == replaying {
-		c.put(NewFrame(text), false)
-		c.pos = pos
+	if c.mode != replaying {
+		return false
 	}
+	c.put(NewFrame(text), false)
+	c.pos = pos
+	return true
 }
 
 // Advance takes the frames of a replay that covered everything up to upTo, as many as fit into one step.
@@ -284,7 +321,7 @@ func (c *Conn) step(frames []*Frame, upTo int64) bool {
 	size := 0
 	now := time.Now()
 	for _, f := range frames {
-		if f.expired(now) {
+		if f.over(now) {
 			continue
 		}
 		if size += f.size(); size > stepBytes && size > f.size() {
@@ -294,6 +331,7 @@ func (c *Conn) step(frames []*Frame, upTo int64) bool {
 		if f.Class&c.wants == 0 {
 			continue
 		}
+		c.replayed(f)
 		if c.put(f, false); c.mode != replaying {
 			return false // it overflowed
 		}
@@ -302,7 +340,7 @@ func (c *Conn) step(frames []*Frame, upTo int64) bool {
 	return true
 }
 
-// Cause says why the server closed the connection; empty while it has not.
+// Cause says why the server closed the connection, if it has.
 func (c *Conn) Cause() Cause {
 	defer c.lock().unlock()
 	return c.why

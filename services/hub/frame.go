@@ -12,10 +12,14 @@ type Frame struct {
 	Class     Class
 	ExpiresAt int64 // ms since 1970 UTC: not replayed from then on; 0 = never
 
-	wire []byte // one chunk of a chunked body (RFC 9112 §7.1): length, text, line end
-	text int    // where the text begins in it
-	name int    // how much of the text those do without who asked for events without a name
-	head bool   // it begins with the head of the answer, without which nothing else makes sense
+	written func() // see WhenWritten
+
+	wire []byte        // one chunk of a chunked body (RFC 9112 §7.1): length, text, line end
+	born time.Duration // when it was committed, since the hub began; before it is delivered, how long ago, less than 0
+	void bool          // not replayed any more; under the hub's lock
+	text int           // where the text begins in it
+	name int           // how much of the text those do without who asked for events without a name
+	head bool          // it begins with the head of the answer, without which nothing else makes sense
 }
 
 // NewFrame wraps an encoded event that is no entry of the log.
@@ -36,6 +40,15 @@ func (f *Frame) Nameless(n int) *Frame {
 	f.name = n
 	return f
 }
+
+// Committed says how long ago the entry was committed when it is delivered.
+func (f *Frame) Committed(ago time.Duration) *Frame {
+	f.born = -ago
+	return f
+}
+
+// WhenWritten has fn be told of each connection that the frame was written to as it came, on the way: fn must be quick.
+func (f *Frame) WhenWritten(fn func()) { f.written = fn }
 
 // Text is the event as it is read.
 func (f *Frame) Text(unnamed bool) []byte {
@@ -68,12 +81,13 @@ func appendChunkHead(b []byte, length int) []byte {
 	return append(strconv.AppendInt(b, int64(length), 16), lineEnd...)
 }
 
-func (f *Frame) expired(now time.Time) bool {
-	return f.ExpiresAt != 0 && f.ExpiresAt <= now.UnixMilli()
+// over reports whether the frame is nothing any more for those who come late.
+func (f *Frame) over(now time.Time) bool {
+	return f.void || (f.ExpiresAt != 0 && f.ExpiresAt <= now.UnixMilli())
 }
 
 // Class is a set of event kinds, one bit each. The hub does not know what they mean.
-type Class uint
+type Class uint8
 
 // Event is one block of a text/event-stream (HTML §9.2.6). Empty fields are left out.
 type Event struct {

@@ -9,6 +9,7 @@ import (
 	"belfry/services/hub"
 )
 
+// Security: S34
 func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -68,6 +69,8 @@ func TestParserReadsTheStandard(t *testing.T) {
 
 // FuzzEncode: whatever goes in, a reader gets exactly one event, with the same data but for the kind
 // of its line ends, and nothing in it can forge a field.
+//
+// Security: S34
 func FuzzEncode(f *testing.F) {
 	f.Add("e-1", "notice", []byte("{\"a\":1}"))
 	f.Add("", "", []byte(""))

@@ -51,20 +51,33 @@ func (h *Hub) since() time.Duration { return time.Since(h.began) }
 // Add makes a connection known that has everything up to pos, to be found under the given audiences. It gets signals
 // at once; it is held, and may read nothing, until Settle.
 func (h *Hub) Add(pos int64, control []string, wants Class, unnamed bool) *Conn {
+	return h.add(&Conn{audiences: control, wants: wants, unnamed: unnamed, pos: pos, mode: held})
+}
+
+func (h *Hub) add(c *Conn) *Conn {
 	s := h.shards[h.added.Add(1)%uint64(len(h.shards))]
-	c := &Conn{shard: s, audiences: control, wants: wants, unnamed: unnamed, pos: pos, mode: held}
+	c.shard = s
 	defer c.lock().unlock()
 	s.conns[c] = struct{}{}
-	for _, a := range control {
+	if c.pulling {
+		s.pulling++
+	}
+	for _, a := range c.audiences {
 		s.control.add(a, c, 0)
 	}
 	return c
 }
 
-// Remove forgets the connection.
+// Remove forgets the connection. What was still to be written to it is lost.
 func (h *Hub) Remove(c *Conn) {
 	defer c.lock().unlock()
+	if c.gone {
+		return
+	}
 	c.gone = true
+	if c.pulling {
+		c.shard.pulling--
+	}
 	h.wheel.Stop(&c.beat)
 	s := c.shard
 	delete(s.conns, c)
@@ -74,6 +87,7 @@ func (h *Hub) Remove(c *Conn) {
 	for _, g := range c.grants {
 		s.readers.remove(g.Audience, c)
 	}
+	c.lost(c.tally.waiting())
 	if c.mode != closed {
 		c.queue, c.mode = queue{}, closed
 	}
@@ -91,11 +105,21 @@ func (h *Hub) Deliver(offset int64, audiences []string, f *Frame) (n int) {
 	if f == nil {
 		return 0
 	}
+	f.born += h.since()
 	h.recent.add(audiences, f)
 	for _, s := range h.shards {
 		n += s.deliver(audiences, f)
 	}
 	return n
+}
+
+// Void leaves an entry of these audiences out of replays from memory from now on: who missed it is not to have it any more.
+func (h *Hub) Void(offset int64, audiences []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range audiences {
+		h.recent.void(offset, a)
+	}
 }
 
 // Reset moves the hub onto another head, after positions became void.
@@ -153,6 +177,7 @@ func (h *Hub) Replay(c *Conn, trimmed int64) bool {
 	}
 	if c.mode == replaying {
 		c.mode = live
+		c.caughtUp()
 	}
 	return true
 }
@@ -200,7 +225,7 @@ func (h *Hub) Settle(c *Conn, turn int, grants []journal.Grant, hold bool) bool 
 	for _, g := range grants {
 		s.readers.add(g.Audience, c, g.After)
 	}
-	c.queue = queue{} // older than what the caller has read, and would contradict it
+	c.drop() // older than what the caller has read, and would contradict it
 	c.mode = replaying
 	if hold {
 		c.mode = held // though an older release came meanwhile
@@ -227,6 +252,9 @@ func (h *Hub) regrant(audience, changed string, g *journal.Grant) {
 
 func (c *Conn) regrant(changed string, g *journal.Grant) {
 	c.changes++
+	if c.pulling {
+		return // what it may read its owner finds out at each step
+	}
 	// A new list: the old one may be shared with those who settled on the same reading.
 	grants := make([]journal.Grant, 0, len(c.grants)+1)
 	for _, old := range c.grants {

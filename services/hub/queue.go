@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"iter"
 	"math"
 	"slices"
 )
@@ -54,17 +55,32 @@ func (q *queue) take(s *shard, list []*Frame, bytes int) []*Frame {
 	return list
 }
 
-// withdraw takes back what comes from the log, and tells which came first; 0 = nothing did.
-func (q *queue) withdraw(s *shard) (first int64) {
+// all is what waits, in order.
+func (q *queue) all() iter.Seq[*Frame] {
+	return func(yield func(*Frame) bool) {
+		if q.first != nil && !yield(q.first) {
+			return
+		}
+		for _, f := range q.rest {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// withdraw takes back what comes from the log, and tells which came first, and how many it was.
+func (q *queue) withdraw(s *shard) (first, n int64) {
 	var kept queue
 	for _, f := range q.take(s, nil, math.MaxInt) {
-		switch {
-		case f.Offset == 0:
+		if f.Offset == 0 {
 			kept.push(s, f)
-		case first == 0:
+			continue
+		}
+		if n++; first == 0 {
 			first = f.Offset
 		}
 	}
 	*q = kept
-	return first
+	return first, n
 }

@@ -63,6 +63,14 @@ func (r *recent) forget(n int) {
 	}
 }
 
+func (r *recent) void(offset int64, audience string) {
+	frames := r.by[audience]
+	i := sort.Search(len(frames), func(i int) bool { return frames[i].Offset >= offset })
+	if i < len(frames) && frames[i].Offset == offset {
+		frames[i].void = true
+	}
+}
+
 // since gives what one of the grants lets be seen after a position, in order and each once.
 func (r *recent) since(pos int64, grants []journal.Grant) []*Frame {
 	var found []*Frame

@@ -55,6 +55,19 @@ func TestReplayLeavesOutWhatHasExpired(t *testing.T) {
 	expect(t, c, "1 3")
 }
 
+func TestReplayLeavesOutWhatIsVoid(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, hub.RecentEntries)
+	for offset := int64(1); offset <= 3; offset++ {
+		h.Deliver(offset, []string{"user:1", "everyone"}, frame(offset))
+	}
+	h.Void(2, []string{"user:1", "user:7"})
+	h.Void(9, []string{"user:1"})
+	c := behind(h, 0, "user:1", "everyone")
+	h.Replay(c, 0)
+	expect(t, c, "1 3")
+}
+
 // TestLongReplayGoesInSteps: what is queued at once stays well within the queue.
 func TestLongReplayGoesInSteps(t *testing.T) {
 	t.Parallel()
@@ -76,8 +89,8 @@ func TestLongReplayGoesInSteps(t *testing.T) {
 			h.Replay(c, 0)
 		}
 	}
-	if got != entries || steps < 10 || c.Cause() != "" {
-		t.Errorf("%d of %d entries in %d steps, cause %q", got, entries, steps, c.Cause())
+	if got != entries || steps < 10 || c.Cause() != hub.CauseNone {
+		t.Errorf("%d of %d entries in %d steps, cause %v", got, entries, steps, c.Cause())
 	}
 }
 

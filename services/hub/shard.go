@@ -27,7 +27,9 @@ type shard struct {
 	hub *Hub
 
 	mu      sync.Mutex
+	ledger  ledger
 	conns   map[*Conn]struct{}
+	pulling int   // of them
 	control index // by what a connection is found under
 	readers index // by what it may read
 	near    ring
@@ -63,7 +65,7 @@ func (j *job) done() {
 }
 
 func newShard(h *Hub) *shard {
-	s := &shard{hub: h, conns: map[*Conn]struct{}{}, control: index{}, readers: index{}}
+	s := &shard{hub: h, ledger: newLedger(), conns: map[*Conn]struct{}{}, control: index{}, readers: index{}}
 	s.work = s.run
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -32,6 +33,9 @@ func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
 	c.sink, c.fd, c.owner = conn, fd, owner
 	waiting := c.queue.take(s, nil, math.MaxInt)
 	first := newFrame(head, text)
+	if len(text) == 0 { // a chunk of no length would be the last one
+		first = &Frame{wire: head, text: len(head)}
+	}
 	first.head = true
 	c.queue.push(s, first)
 	for _, f := range waiting {
@@ -85,11 +89,15 @@ const noFile = -1
 // written is what becomes of a connection after an attempt to write to it.
 func (c *Conn) written(j *job, now time.Duration) {
 	c.trying = false
+	if j.err == nil && j.rest == nil {
+		c.tookAll(j.frames, now)
+	}
 	switch {
 	case j.err != nil || c.doomed:
-		c.fail()
+		c.fail(CauseNone)
 	case j.rest != nil:
-		go c.push(j.rest, j.last)
+		c.stall(now)
+		go c.push(slices.Clone(j.frames), j.rest, j.last)
 	case j.last:
 		c.hangUp()
 	default:
@@ -99,9 +107,9 @@ func (c *Conn) written(j *job, now time.Duration) {
 }
 
 // fail ends a connection whose socket is of no use any more.
-func (c *Conn) fail() {
+func (c *Conn) fail(why Cause) {
 	if c.mode != closed {
-		c.queue, c.mode = queue{}, closed
+		c.close(why)
 	}
 	c.hangUp() // writing stays true: nobody is to try again
 }
@@ -111,10 +119,12 @@ func (c *Conn) goOn() {
 	switch {
 	case c.queue.len() > 0 || c.mode == closed:
 		c.rouse(c.queue.len() > 0)
+		return
 	case c.mode == replaying && !c.feeding:
 		c.feeding = true
 		go c.feed()
 	}
+	c.stalled = 0
 }
 
 func (c *Conn) feed() {
@@ -127,7 +137,7 @@ func (c *Conn) feed() {
 }
 
 // push waits for a slow reader, in a goroutine of its own, so that nobody else does.
-func (c *Conn) push(rest []byte, last bool) {
+func (c *Conn) push(frames []*Frame, rest []byte, last bool) {
 	err := c.sink.SetWriteDeadline(time.Now().Add(pushTimeout))
 	if err == nil {
 		_, err = c.sink.Write(rest)
@@ -136,13 +146,17 @@ func (c *Conn) push(rest []byte, last bool) {
 		err = c.sink.SetWriteDeadline(time.Time{})
 	}
 	defer c.lock().unlock()
+	now := c.shard.hub.since()
+	if err == nil {
+		c.tookAll(frames, now)
+	}
 	switch {
 	case err != nil:
-		c.fail()
+		c.fail(failed(err))
 	case last:
 		c.hangUp()
 	default:
-		c.writing, c.wrote = false, c.shard.hub.since()
+		c.writing, c.wrote = false, now
 		c.goOn()
 	}
 }

@@ -226,7 +226,7 @@ func TestReaderThatDoesNotReadIsCut(t *testing.T) {
 		for _, body := range bodies {
 			read(t, body, text)
 		}
-		if slow.Cause() != "" {
+		if slow.Cause() != hub.CauseNone {
 			break
 		}
 		if offset == 10_000 {
@@ -234,7 +234,7 @@ func TestReaderThatDoesNotReadIsCut(t *testing.T) {
 		}
 	}
 	if slow.Cause() != hub.CauseOverflow {
-		t.Errorf("cause %q", slow.Cause())
+		t.Errorf("cause %v", slow.Cause())
 	}
 	<-gone.closed
 	if body, err := io.ReadAll(client); err == nil && bytes.HasSuffix(body, []byte("0\r\n\r\n")) {
@@ -262,8 +262,8 @@ func TestSlowReaderGetsAllInTheEnd(t *testing.T) {
 		want.Write(f.Text(false))
 	}
 	read(t, body, want.String())
-	if c.Cause() != "" {
-		t.Errorf("cause %q", c.Cause())
+	if c.Cause() != hub.CauseNone {
+		t.Errorf("cause %v", c.Cause())
 	}
 }
 
@@ -273,7 +273,7 @@ func TestCutSockets(t *testing.T) {
 	h := hub.New(0, hub.RecentEntries)
 	c := join(t, h, 0, classAll, grants("user:1")...)
 	_, _, o := attach(t, h, c)
-	for offset := int64(1); c.Cause() == "" && offset < 60; offset++ {
+	for offset := int64(1); c.Cause() == hub.CauseNone && offset < 60; offset++ {
 		h.Deliver(offset, []string{"user:1"}, entry(offset, classA, strings.Repeat("x", 64<<10)))
 	}
 	c.End([]byte("over"))

@@ -102,7 +102,7 @@ func (r *reader) run(t *testing.T, last *atomic.Int64) {
 		case r.has(last):
 			return
 		case over:
-			t.Errorf("closed: %q; nothing more came after %v", r.conn.Cause(), r.words[max(0, len(r.words)-3):])
+			t.Errorf("closed: %v; nothing more came after %v", r.conn.Cause(), r.words[max(0, len(r.words)-3):])
 			return
 		case replay:
 			r.Feed()
@@ -131,7 +131,7 @@ func (r *reader) runOnSocket(t *testing.T, last *atomic.Int64) {
 	for !r.has(last) {
 		n, err := body.Read(buffer)
 		if err != nil {
-			t.Errorf("%v after %v; cause %q", err, r.words[max(0, len(r.words)-3):], r.conn.Cause())
+			t.Errorf("%v after %v; cause %v", err, r.words[max(0, len(r.words)-3):], r.conn.Cause())
 			return
 		}
 		rest = append(rest, buffer[:n]...)
