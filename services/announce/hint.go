@@ -18,6 +18,7 @@ type hint struct {
 	Epoch   string          `json:"epoch"`
 	Offset  int64           `json:"offset"`
 	Entries []journal.Entry `json:"entries,omitempty"`
+	Grown   []Growth        `json:"grown,omitempty"` // beside the log; a hint of these alone has no offset
 }
 
 // seal signs hints. A carried entry is handed on without asking the database, so without a signature

@@ -28,6 +28,8 @@ const (
 	// carryLimit bounds what waits to be told, in bytes. Of more only the offset is told, and the others
 	// read the log.
 	carryLimit = 512 << 10
+	// causeSize is about what its cause takes.
+	causeSize = 160
 	// entrySize is about what an entry takes beside its payload.
 	entrySize = 256
 	// inboxMessages and inboxBytes bound what has come and was not looked at yet.
@@ -66,12 +68,14 @@ type NATS struct {
 	pending hint // not yet told
 	size    int  // of its entries, in bytes
 
+	grown grown
+
 	doubted, reported time.Time // of the one goroutine that receives
 }
 
 // NewNATS makes an announcer. It does nothing before Run; the error is about the files alone.
 func NewNATS(s NATSSettings, log *slog.Logger) (*NATS, error) {
-	n := &NATS{Local: *NewLocal(), options: nats.GetDefaultOptions(), seal: newSeal(s.Secret), log: log, wake: make(chan struct{}, 1)}
+	n := &NATS{Local: *NewLocal(), options: nats.GetDefaultOptions(), seal: newSeal(s.Secret), log: log, wake: make(chan struct{}, 1), grown: newGrown()}
 	for server := range strings.SplitSeq(s.URL, ",") {
 		n.options.Servers = append(n.options.Servers, strings.TrimSpace(server))
 	}
@@ -135,6 +139,9 @@ func (n *NATS) add(epoch string, offset int64, entries []journal.Entry) {
 	n.pending.Offset = max(n.pending.Offset, offset)
 	for i := range entries {
 		n.size += len(entries[i].Payload) + entrySize
+		if entries[i].Cause != nil {
+			n.size += causeSize
+		}
 	}
 	if n.size > carryLimit {
 		n.pending.Entries = nil // and no others until this is told
@@ -220,6 +227,8 @@ func (n *NATS) Run(ctx context.Context, tail Tail) {
 			n.listening(ctx, conn)
 		case <-n.wake:
 			n.send(conn)
+		case <-n.grown.wake:
+			n.sendGrown(conn)
 		}
 	}
 }
@@ -265,6 +274,24 @@ func (n *NATS) send(conn *nats.Conn) {
 	}
 }
 
+// Grew tells the other nodes soon that something has grown.
+func (n *NATS) Grew(id, end int64) { n.grown.add(id, end) }
+
+// sendGrown tells what has grown. What cannot be told is lost, as any hint may be.
+func (n *NATS) sendGrown(conn *nats.Conn) {
+	list := n.grown.take()
+	if len(list) == 0 {
+		return
+	}
+	message, err := n.seal.wrap(hint{Grown: list})
+	if err == nil {
+		err = conn.Publish(n.seal.subject, message)
+	}
+	if err != nil {
+		n.log.Debug("a hint was not sent", "error", err)
+	}
+}
+
 // receive takes what came over the bus. Only news of the log as this node knows it counts: an old message
 // sent again, however often, does not even make it look.
 func (n *NATS) receive(tail Tail, message []byte) {
@@ -272,6 +299,10 @@ func (n *NATS) receive(tail Tail, message []byte) {
 	switch {
 	case !ok:
 		n.doubt()
+	case len(h.Grown) > 0:
+		for _, g := range h.Grown { // whoever takes them looks at what is new to it alone
+			n.heard(g)
+		}
 	case h.Epoch == tail.Epoch() && h.Offset > tail.Cursor():
 		tail.Offer(h.Epoch, h.Entries)
 		n.hint()

@@ -48,9 +48,9 @@ func follow(t *testing.T, database, bus string) *follower {
 
 func (f *follower) publish(t *testing.T, name string) int64 {
 	t.Helper()
-	r, err := f.Append(t.Context(), journal.Draft{Kind: "test", Audiences: []string{"everyone"}, Payload: fmt.Appendf(nil, "%q", name)})
+	receipts, err := f.Append(t.Context(), journal.Draft{Kind: "test", Audiences: []string{"everyone"}, Payload: fmt.Appendf(nil, "%q", name)})
 	must(t, err)
-	return r.Offset
+	return receipts[0].Offset
 }
 
 // next holds the entry that comes now to its place and its payload.

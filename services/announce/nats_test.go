@@ -2,7 +2,6 @@ package announce_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -17,6 +16,7 @@ import (
 
 	"belfry/services/announce"
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 const secret = "the secret of the nodes of one installation"
@@ -154,7 +154,8 @@ func (s *spy) say(t *testing.T, subject string, message []byte) {
 
 func entry(offset int64, payload string) journal.Entry {
 	return journal.Entry{Offset: offset, Kind: "notice", Subject: offset, Actor: "user:7", Topic: "t", CollapseKey: "c",
-		Audiences: []string{"user:1", "everyone"}, Payload: []byte(payload), CreatedAt: 1_700_000_000_000, ExpiresAt: 1_800_000_000_000, WithdrawnAt: 1_750_000_000_000}
+		Audiences: []string{"user:1", "everyone"}, Payload: []byte(payload), CreatedAt: 1_700_000_000_000, ExpiresAt: 1_800_000_000_000, WithdrawnAt: 1_750_000_000_000,
+		Cause: &tracing.Cause{Request: "r", Parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}
 }
 
 // TestEntriesArriveAsTheyWere: what is handed on without the database has to be what the database holds.
@@ -167,7 +168,7 @@ func TestEntriesArriveAsTheyWere(t *testing.T) {
 	a.Announce("e", sent)
 	awaitHint(t, a) // itself, at once
 	awaitHint(t, b)
-	if got := tail.take(); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", sent) {
+	if got := tail.take(); !reflect.DeepEqual(got, sent) {
 		t.Errorf("sent %+v\ncame %+v", sent, got)
 	}
 	tried := reflect.ValueOf(sent[0])

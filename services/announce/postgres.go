@@ -6,16 +6,20 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 const (
 	channel = "belfry_log"
+	// growthChannel carries what has grown beside the log: "ID END", separated by commas.
+	growthChannel = "belfry_growth"
 	// pingEvery bounds how long a dead connection passes for a quiet one.
 	pingEvery   = 5 * time.Second
 	pingTimeout = 3 * time.Second
@@ -39,15 +43,18 @@ type Postgres struct {
 	wake    chan struct{}
 	healthy atomic.Bool
 	sender  atomic.Uint32 // the server's process behind the sending connection
+	grown   grown
+	causes  causes
 }
 
 // NewPostgres makes an announcer for a direct address. It does nothing before Run.
 func NewPostgres(address string, log *slog.Logger) *Postgres {
-	return &Postgres{Local: *NewLocal(), address: address, log: log, wake: make(chan struct{}, 1)}
+	return &Postgres{Local: *NewLocal(), address: address, log: log, wake: make(chan struct{}, 1), grown: newGrown()}
 }
 
 // Announce wakes this node at once and the others soon; offsets that come meanwhile go as one.
 func (p *Postgres) Announce(_ string, entries []journal.Entry) {
+	p.causes.add(entries) // first: they are told with the offset
 	p.hint()
 	p.tell(entries[len(entries)-1].Offset)
 }
@@ -64,6 +71,9 @@ func (p *Postgres) tell(offset int64) {
 	default:
 	}
 }
+
+// Cause is what another node has told of an entry.
+func (p *Postgres) Cause(offset int64) *tracing.Cause { return p.causes.of(offset) }
 
 // Healthy reports whether hints of other nodes can come in. Without them the poll floor serves.
 func (p *Postgres) Healthy() bool { return p.healthy.Load() }
@@ -120,18 +130,58 @@ func (p *Postgres) send(ctx context.Context, conn *pgx.Conn) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-p.grown.wake:
+			if err := p.sendGrown(ctx, conn); err != nil {
+				return err
+			}
+			continue
 		case <-p.wake:
 		}
 		if err := rest(ctx, tellApart-time.Since(last)); err != nil {
 			return err
 		}
 		offset := p.pending.Load()
-		deadline, cancel := context.WithTimeout(ctx, pingTimeout)
-		_, err := conn.Exec(deadline, "SELECT pg_notify($1, $2)", channel, strconv.FormatInt(offset, 10))
-		cancel()
-		if err != nil {
+		if err := notify(ctx, conn, channel, strconv.FormatInt(offset, 10)+p.causes.take()); err != nil {
 			p.tell(offset) // the next connection says it
 			return err
+		}
+	}
+}
+
+func notify(ctx context.Context, conn *pgx.Conn, channel, payload string) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	_, err := conn.Exec(ctx, "SELECT pg_notify($1, $2)", channel, payload)
+	return err
+}
+
+// Grew tells the other nodes soon that something has grown.
+func (p *Postgres) Grew(id, end int64) { p.grown.add(id, end) }
+
+// sendGrown tells what has grown. What cannot be told is lost, as any hint may be.
+func (p *Postgres) sendGrown(ctx context.Context, conn *pgx.Conn) error {
+	var text []byte
+	for _, g := range p.grown.take() {
+		if len(text) > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendInt(append(strconv.AppendInt(text, g.ID, 10), ' '), g.End, 10)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	return notify(ctx, conn, growthChannel, string(text))
+}
+
+// hearGrown reads what another node says has grown.
+func (p *Postgres) hearGrown(payload string) {
+	for one := range strings.SplitSeq(payload, ",") {
+		id, end, _ := strings.Cut(one, " ")
+		var g Growth
+		var err, err2 error
+		g.ID, err = strconv.ParseInt(id, 10, 64)
+		if g.End, err2 = strconv.ParseInt(end, 10, 64); err == nil && err2 == nil {
+			p.heard(g)
 		}
 	}
 }
@@ -150,7 +200,7 @@ func rest(ctx context.Context, d time.Duration) error {
 
 // listen begins with LISTEN and only then lets the tail read, so that nothing falls between the two.
 func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+	if _, err := conn.Exec(ctx, "LISTEN "+channel+"; LISTEN "+growthChannel); err != nil {
 		return err
 	}
 	p.healthy.Store(true)
@@ -166,7 +216,10 @@ func (p *Postgres) listen(ctx context.Context, conn *pgx.Conn) error {
 			return ctx.Err()
 		case err == nil && note.PID == p.sender.Load():
 			// This node's own: its tail knows already, and would read the log for nothing.
+		case err == nil && note.Channel == growthChannel:
+			p.hearGrown(note.Payload)
 		case err == nil:
+			p.causes.hear(note.Payload)
 			p.hint()
 		case quiet && !conn.IsClosed():
 			probe, cancel := context.WithTimeout(ctx, pingTimeout)

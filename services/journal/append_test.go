@@ -39,7 +39,7 @@ func (l *ledger) publish(t *testing.T, n *node) {
 			last := int64(0)
 			for i := range 8 {
 				name := fmt.Sprintf("a%d-%d", w, i)
-				r, err := n.Append(t.Context(), draft("everyone", name))
+				r, err := n.appendOne(t.Context(), draft("everyone", name))
 				if err != nil || r.Offset <= last || r.CreatedAt == 0 {
 					t.Errorf("append after offset %d: %+v, %v", last, r, err)
 				}
@@ -233,18 +233,65 @@ func TestCloseFinishesTheQueue(t *testing.T) {
 	})
 }
 
-func TestAppendAllIsOneStretchOfTheLog(t *testing.T) {
+func TestSeveralAreOneStretchOfTheLog(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.append(t, repeatable("user:1", "used", "other"))
 		drafts := []journal.Draft{draft("user:1", 0), repeatable("user:1", "k", "d"), repeatable("user:1", "used", "d"), draft("user:2", 3)}
 		for range 2 { // the keyed one is appended once, the others again
-			_, err := n.AppendAll(t.Context(), drafts)
+			_, err := n.Append(t.Context(), drafts...)
 			must(t, err)
 		}
-		receipts, err := n.AppendAll(t.Context(), drafts)
+		receipts, err := n.Append(t.Context(), drafts...)
 		must(t, err)
 		if len(receipts) != 4 || receipts[0].Offset != 7 || !receipts[1].Replayed || receipts[1].Offset != 3 || !receipts[2].Reused() || receipts[3].Offset != 8 {
 			t.Errorf("%+v", receipts)
+		}
+	})
+}
+
+// TestManyAreStoredEachAsItIs: statements take several rows, and the last of them what is left.
+func TestManyAreStoredEachAsItIs(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		drafts := make([]journal.Draft, 29)
+		for i := range drafts {
+			drafts[i] = draft("user:1", i)
+			drafts[i].Topic = fmt.Sprintf("topic %d", i)
+			for j := range i % 5 {
+				drafts[i].Audiences = append(drafts[i].Audiences, fmt.Sprintf("group:%d", j))
+			}
+			if i%3 == 0 {
+				drafts[i].Once = repeatable("", fmt.Sprint(i), "d").Once
+			}
+		}
+		receipts, err := n.Append(t.Context(), drafts...)
+		must(t, err)
+		again, err := n.Append(t.Context(), drafts...)
+		must(t, err)
+		for i, d := range drafts {
+			if d.Once != nil && (!again[i].Replayed || again[i].Offset != receipts[i].Offset) {
+				t.Errorf("the %dth again: %+v, first %+v", i, again[i], receipts[i])
+			}
+		}
+		for group := range 4 {
+			var want []string
+			for _, d := range drafts {
+				if slices.Contains(d.Audiences, fmt.Sprintf("group:%d", group)) {
+					want = append(want, d.Topic)
+				}
+			}
+			var got []string
+			stored, _, err := n.Range(t.Context(), 0, receipts[len(receipts)-1].Offset, []journal.Grant{{Audience: fmt.Sprintf("group:%d", group)}}, 100)
+			must(t, err)
+			for _, e := range stored {
+				i := int(e.Offset - receipts[0].Offset)
+				got = append(got, e.Topic)
+				if !slices.Equal(e.Audiences, drafts[i].Audiences) || string(e.Payload) != string(drafts[i].Payload) {
+					t.Errorf("%+v of %+v", e, drafts[i])
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("group %d: %v, want %v", group, got, want)
+			}
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"belfry/services/tracing"
 )
 
 // commitLoop takes whatever queued while the last transaction ran and commits it as the next one. So
@@ -113,10 +115,13 @@ func (j *Journal) commit(batch []*pending) {
 	var drafts []Draft
 	for _, p := range batch {
 		drafts = append(drafts, p.drafts...)
+		because(drafts[len(drafts)-len(p.drafts):], p.cause)
 	}
+	span := commitSpan(batch, len(drafts))
+	defer span.End()
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
-	epoch := j.Epoch()
+	epoch, began := j.Epoch(), time.Now()
 	receipts, err := j.store.commit(ctx, drafts)
 	if err != nil && len(batch) > 1 && j.store.rejects(err) {
 		for _, p := range batch { // one of them is at fault, and the others need not know
@@ -124,7 +129,9 @@ func (j *Journal) commit(batch []*pending) {
 		}
 		return
 	}
+	j.counts.committed(batch, len(drafts), began, err)
 	if err != nil {
+		tracing.Fail(span, "unavailable")
 		j.doubt()
 		for _, p := range batch {
 			p.err = err
@@ -136,6 +143,13 @@ func (j *Journal) commit(batch []*pending) {
 	for _, p := range batch {
 		p.receipts, receipts = receipts[:len(p.drafts)], receipts[len(p.drafts):]
 		close(p.done)
+	}
+}
+
+// because says of drafts that are this package's own what brought them.
+func because(drafts []Draft, cause *tracing.Cause) {
+	for i := range drafts {
+		drafts[i].cause = cause
 	}
 }
 
@@ -152,7 +166,7 @@ func committed(batch []Draft, receipts []Receipt) []Entry {
 		}
 		entries = append(entries, Entry{
 			Offset: receipts[i].Offset, Kind: d.Kind, Subject: subject, Actor: d.Actor, Topic: d.Topic, CollapseKey: d.CollapseKey,
-			Audiences: d.Audiences, Payload: d.Payload, CreatedAt: receipts[i].CreatedAt, ExpiresAt: d.ExpiresAt,
+			Audiences: d.Audiences, Payload: d.Payload, CreatedAt: receipts[i].CreatedAt, ExpiresAt: d.ExpiresAt, Cause: d.cause,
 		})
 	}
 	return entries

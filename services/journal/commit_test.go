@@ -27,7 +27,7 @@ func (n *node) send(t *testing.T, draftOf func(i int) journal.Draft) <-chan outc
 	}
 	told := make(chan outcome, 1)
 	go func() {
-		receipts, err := n.AppendAll(t.Context(), drafts)
+		receipts, err := n.Append(t.Context(), drafts...)
 		told <- outcome{receipts, err}
 	}()
 	return told

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"belfry/services/tracing"
 )
 
 // Draft is what a caller wants appended.
@@ -26,6 +28,8 @@ type Draft struct {
 	// Once makes the append repeatable: a second one of the same principal and key within
 	// OnceWindow appends nothing and is told where the first one went.
 	Once *Once
+
+	cause *tracing.Cause // nil = nobody wants to know
 }
 
 // Once names a request that may come twice.
@@ -48,6 +52,8 @@ type Entry struct {
 	CreatedAt   int64
 	ExpiresAt   int64
 	WithdrawnAt int64
+
+	Cause *tracing.Cause `json:",omitempty"` // not kept: nil where nobody wants to know, or it was lost on the way
 }
 
 // Receipt says where a draft went.
@@ -76,9 +82,8 @@ type Grant struct {
 
 // The ways in which an append fails on purpose.
 var (
-	ErrFull       = errors.New("journal: the queue is full")
-	ErrClosed     = errors.New("journal: closed")
-	ErrOnceReused = errors.New("journal: the key was used for another request")
+	ErrFull   = errors.New("journal: the queue is full")
+	ErrClosed = errors.New("journal: closed")
 )
 
 // Position is a place in the log as clients see it, "EPOCH-OFFSET".

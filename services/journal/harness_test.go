@@ -58,7 +58,7 @@ var sqliteFile = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(path)
 })
 
-func sqliteAddress(t *testing.T) string {
+func sqliteAddress(t testing.TB) string {
 	t.Helper()
 	file, err := sqliteFile()
 	must(t, err)
@@ -81,7 +81,7 @@ type node struct {
 	local *announce.Local
 }
 
-func open(t *testing.T, address string) *node {
+func open(t testing.TB, address string) *node {
 	t.Helper()
 	db, err := services.OpenDatabase(t.Context(), address)
 	must(t, err)
@@ -93,7 +93,7 @@ func open(t *testing.T, address string) *node {
 	return n
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -101,23 +101,31 @@ func must(t *testing.T, err error) {
 }
 
 // run executes a statement past the journal.
-func (n *node) run(t *testing.T, statement string, args ...any) {
+func (n *node) run(t testing.TB, statement string, args ...any) {
 	t.Helper()
 	must(t, n.db.Write.WithContext(t.Context()).Exec(statement, args...).Error)
 }
 
 // number reads one number from the database.
-func (n *node) number(t *testing.T, query string, args ...any) (value int64) {
+func (n *node) number(t testing.TB, query string, args ...any) (value int64) {
 	t.Helper()
 	must(t, n.db.Read.WithContext(t.Context()).Raw(query, args...).Scan(&value).Error)
 	return value
 }
 
-func (n *node) append(t *testing.T, d journal.Draft) journal.Receipt {
+func (n *node) append(t testing.TB, d journal.Draft) journal.Receipt {
 	t.Helper()
-	r, err := n.Append(t.Context(), d)
+	r, err := n.appendOne(t.Context(), d)
 	must(t, err)
 	return r
+}
+
+func (n *node) appendOne(ctx context.Context, d journal.Draft) (journal.Receipt, error) {
+	receipts, err := n.Append(ctx, d)
+	if err != nil {
+		return journal.Receipt{}, err
+	}
+	return receipts[0], nil
 }
 
 // draft is an entry for one audience whose payload tells it from others.

@@ -10,7 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"gorm.io/gorm"
+
+	"belfry/services/tracing"
 )
 
 // Bounds of the group commit.
@@ -30,6 +33,8 @@ const (
 // hint may be lost, doubled or late; only the log is truth. Announce must not wait.
 type Announcer interface {
 	Announce(epoch string, entries []Entry)
+	// Cause is what another node has said of an entry that it has committed; nil = nothing. Entries are asked for in their order.
+	Cause(offset int64) *tracing.Cause
 }
 
 // Journal appends to the log and reads from it.
@@ -46,7 +51,8 @@ type Journal struct {
 	done   chan struct{} // the committer has answered all it took
 	once   sync.Once
 
-	tail tail
+	tail   tail
+	counts *counts
 
 	epoch     atomic.Pointer[string]
 	committed atomic.Int64
@@ -57,6 +63,9 @@ type Journal struct {
 type pending struct {
 	drafts   []Draft
 	bytes    int64
+	began    time.Time
+	cause    *tracing.Cause
+	span     trace.Span
 	receipts []Receipt
 	err      error
 	done     chan struct{}
@@ -73,7 +82,7 @@ func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *s
 }
 
 func start(ctx context.Context, s store, announcer Announcer, log *slog.Logger) (*Journal, error) {
-	j := &Journal{store: s, announcer: announcer, log: log,
+	j := &Journal{store: s, announcer: announcer, log: log, counts: newCounts(),
 		queue: make(chan *pending, queueLimit), closed: make(chan struct{}), done: make(chan struct{})}
 	head, err := j.look(ctx)
 	if err != nil {
@@ -91,25 +100,21 @@ func (j *Journal) Close() {
 	<-j.done
 }
 
-// Append puts one entry into the log together with whatever else is waiting, and returns when it is
-// durable. ErrFull and any fault of the database mean that the outcome is unknown or none: the caller
-// may repeat it under the same Once.
-func (j *Journal) Append(ctx context.Context, d Draft) (Receipt, error) {
-	receipts, err := j.AppendAll(ctx, []Draft{d})
-	if err != nil {
-		return Receipt{}, err
-	}
-	if receipts[0].Reused() {
-		return Receipt{}, ErrOnceReused
-	}
-	return receipts[0], nil
+// Append puts entries into the log, in their order and one transaction, together with whatever else is waiting, and returns
+// when they are durable. No two of them may have the same Once. ErrFull and any fault of the database mean that the outcome
+// is unknown or none: the caller may repeat it under the same Once.
+func (j *Journal) Append(ctx context.Context, drafts ...Draft) ([]Receipt, error) {
+	ctx, span := tracing.Start(ctx, "append", trace.SpanKindInternal)
+	defer span.End()
+	p := &pending{drafts: drafts, began: time.Now(), cause: tracing.CauseOf(ctx, j.log), span: span, done: make(chan struct{})}
+	receipts, err := j.await(ctx, p)
+	j.traced(ctx, span, receipts, err)
+	return receipts, err
 }
 
-// AppendAll is Append for several, in their order and one transaction. No two of them may have the same Once.
-func (j *Journal) AppendAll(ctx context.Context, drafts []Draft) ([]Receipt, error) {
-	p := &pending{drafts: drafts, done: make(chan struct{})}
-	for i := range drafts {
-		p.bytes += int64(len(drafts[i].Payload))
+func (j *Journal) await(ctx context.Context, p *pending) ([]Receipt, error) {
+	for i := range p.drafts {
+		p.bytes += int64(len(p.drafts[i].Payload))
 	}
 	if err := j.enqueue(p); err != nil {
 		return nil, err
@@ -139,6 +144,7 @@ func (j *Journal) enqueue(p *pending) error {
 	queued, bytes := j.queued.Add(int64(len(p.drafts))), j.bytes.Add(p.bytes)
 	if queued > queueLimit || bytes > queueBytes {
 		j.dequeue(p)
+		j.counts.refused.Add(int64(len(p.drafts)))
 		return ErrFull
 	}
 	j.queue <- p // never waits: each holds a draft at least, and no more than queueLimit are let in
@@ -154,23 +160,39 @@ func (j *Journal) dequeue(p *pending) {
 // change and the news of it are one. The transaction is detached from the caller's cancellation.
 // fn may return no drafts; then nothing is announced.
 func (j *Journal) Transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, error)) ([]Receipt, error) {
+	return j.transact(ctx, fn, func(*gorm.DB, []Receipt) error { return nil })
+}
+
+// AppendWith is Append in a transaction of its own, in which then writes what has to know where the entries went. Every
+// publish waits for it.
+func (j *Journal) AppendWith(ctx context.Context, drafts []Draft, then func(tx *gorm.DB, receipts []Receipt) error) ([]Receipt, error) {
+	return j.transact(ctx, func(*gorm.DB) ([]Draft, error) { return drafts, nil }, then)
+}
+
+func (j *Journal) transact(ctx context.Context, fn func(tx *gorm.DB) ([]Draft, error), then func(tx *gorm.DB, receipts []Receipt) error) ([]Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	epoch := j.Epoch()
 	var drafts []Draft
 	var receipts []Receipt
+	ctx, span := tracing.Start(ctx, "commit", trace.SpanKindInternal)
+	defer span.End()
 	err := j.store.transact(ctx, func(tx *gorm.DB) error {
 		var err error
 		if drafts, err = fn(tx); err != nil || len(drafts) == 0 {
 			return err
 		}
-		receipts, err = j.store.append(ctx, tx, drafts)
-		return err
+		if receipts, err = j.store.append(ctx, tx, drafts); err != nil {
+			return err
+		}
+		return then(tx, receipts)
 	})
 	if err != nil {
 		return nil, err // no cause to doubt what is in memory, as after a commit: most are refusals by fn
 	}
+	because(drafts, tracing.CauseOf(ctx, j.log))
 	j.published(epoch, committed(drafts, receipts))
+	j.traced(ctx, span, receipts, nil)
 	return receipts, nil
 }
 
@@ -206,6 +228,7 @@ func (j *Journal) published(epoch string, entries []Entry) {
 	if len(entries) == 0 {
 		return
 	}
+	j.counts.published(entries)
 	for i := range entries {
 		j.observe(&entries[i])
 	}

@@ -23,8 +23,8 @@ func TestOnce(t *testing.T) {
 		if first.Replayed || !again.Replayed || again.Offset != first.Offset || again.CreatedAt != first.CreatedAt {
 			t.Errorf("first %+v, again %+v", first, again)
 		}
-		if _, err := n.Append(t.Context(), repeatable("user:1", "k", "other")); !errors.Is(err, journal.ErrOnceReused) {
-			t.Errorf("another request under the key: %v", err)
+		if other := n.append(t, repeatable("user:1", "k", "other")); !other.Reused() {
+			t.Errorf("another request under the key: %+v", other)
 		}
 		if other := n.append(t, repeatable("user:2", "k", "other")); other.Replayed || other.Offset != 2 {
 			t.Errorf("another principal's: %+v", other)
@@ -54,7 +54,7 @@ func TestOnceUnderContention(t *testing.T) {
 		for i := range 40 {
 			key := i % 4
 			wg.Go(func() {
-				r, err := n.Append(t.Context(), repeatable("user:1", fmt.Sprint("k", key), "d"))
+				r, err := n.appendOne(t.Context(), repeatable("user:1", fmt.Sprint("k", key), "d"))
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {

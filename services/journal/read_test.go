@@ -130,7 +130,7 @@ func TestFixHoldsTheHead(t *testing.T) {
 				t.Errorf("head %+v, %v", head, err)
 			}
 			go func() {
-				r, err := n.Append(t.Context(), draft("everyone", "other"))
+				r, err := n.appendOne(t.Context(), draft("everyone", "other"))
 				if err != nil {
 					t.Error(err)
 				}
@@ -152,7 +152,7 @@ func TestFixHoldsTheHead(t *testing.T) {
 // awaitWaiting returns when another writer stands behind the transaction.
 func (n *node) awaitWaiting(t *testing.T, tx *gorm.DB) {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
 		var waiting int64
 		if n.db.Dialect == "postgres" {
 			must(t, tx.Raw("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").Scan(&waiting).Error)

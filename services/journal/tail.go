@@ -41,6 +41,8 @@ type tail struct {
 
 	holes   atomic.Int64
 	trimmed atomic.Int64          // as last looked at
+	head    atomic.Int64          // the same
+	ahead   atomic.Int64          // by how much the database's clock is ahead of this node's, in µs
 	sight   atomic.Pointer[sight] // nil = never, or void
 }
 
@@ -157,6 +159,8 @@ func (j *Journal) poll(ctx context.Context, deliver func(Entry), lost func(Head)
 	defer cancel()
 	head, err := j.look(looking)
 	if err == nil {
+		j.tail.setClock(head.Now, began, time.Now())
+		j.tail.head.Store(head.Offset)
 		err = j.watchEpoch(looking, head, lost)
 	}
 	if err != nil {
@@ -242,6 +246,7 @@ func (j *Journal) read(ctx context.Context) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.explain(entries)
 	want := j.tail.at() + 1
 	for i, e := range entries {
 		if e.Offset == want {
