@@ -7,7 +7,7 @@ import (
 	"github.com/alexedwards/argon2id"
 )
 
-// Hasher turns passwords into argon2id hashes. Few run at a time: each takes 19 MiB and a core for some 20 ms, and half
+// Hasher turns passwords into argon2id hashes. Few run at a time: by default each takes 19 MiB and a core for some 20 ms, and half
 // of the cores stay free for the streams in a storm of logins.
 type Hasher struct {
 	params argon2id.Params
@@ -15,12 +15,19 @@ type Hasher struct {
 	decoy  string // verified for unknown names, so that they take as long as known ones
 }
 
-// NewHasher uses the parameters that OWASP names first for argon2id: 19 MiB, two passes, one lane.
-func NewHasher() *Hasher {
-	return newHasher(argon2id.Params{Memory: 19 << 10, Iterations: 2, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+// HashCost is what a hash costs (RFC 9106 §3.1).
+type HashCost struct {
+	Memory uint32 // KiB
+	Passes uint32
+	Lanes  uint8
 }
 
-func newHasher(params argon2id.Params) *Hasher {
+// DefaultHashCost is what OWASP names first for argon2id.
+var DefaultHashCost = HashCost{Memory: 19 << 10, Passes: 2, Lanes: 1}
+
+// NewHasher makes hashes at the given cost; it verifies those of any.
+func NewHasher(cost HashCost) *Hasher {
+	params := argon2id.Params{Memory: cost.Memory, Iterations: cost.Passes, Parallelism: cost.Lanes, SaltLength: 16, KeyLength: 32}
 	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	decoy, err := argon2id.CreateHash("no password is this one", &h.params)
 	if err != nil {
@@ -51,6 +58,12 @@ func (h *Hasher) Verify(ctx context.Context, password, hash string) (bool, error
 		return false, err
 	}
 	return argon2id.ComparePasswordAndHash(password, hash)
+}
+
+// Outdated reports whether a hash was made at another cost than the present one.
+func (h *Hasher) Outdated(hash string) bool {
+	params, _, _, err := argon2id.DecodeHash(hash)
+	return err != nil || params.Memory != h.params.Memory || params.Iterations != h.params.Iterations || params.Parallelism != h.params.Parallelism
 }
 
 func (h *Hasher) enter(ctx context.Context) error {

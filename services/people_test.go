@@ -87,7 +87,7 @@ func TestUserPages(t *testing.T) {
 		}
 		var names []string
 		for after := ""; ; {
-			page := got(n.users.Page(t.Context(), after, 2))(t)
+			page := got(n.users.Page(t.Context(), "", after, 2))(t)
 			for _, u := range page {
 				names = append(names, u.Username)
 			}
@@ -184,9 +184,9 @@ func TestGroups(t *testing.T) {
 		if wrong := n.number(t, "SELECT count(*) FROM memberships m WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.log_offset = m.joined_offset AND e.kind = 'membership' AND e.audiences = 'user:' || m.user_id)"); wrong != 0 {
 			t.Errorf("%d memberships without their entry", wrong)
 		}
-		must(t, n.groups.Rename(t.Context(), "team", "The Team"))
-		refused(t, "rename to nothing", n.groups.Rename(t.Context(), "team", ""), models.CodeInvalid)
-		refused(t, "rename none", n.groups.Rename(t.Context(), "none", "x"), models.CodeNotFound)
+		got(n.groups.Update(t.Context(), "team", GroupChange{DisplayName: new("The Team")}))(t)
+		_, err = n.groups.Update(t.Context(), "team", GroupChange{DisplayName: new("")})
+		refused(t, "display nothing", err, models.CodeInvalid)
 		must(t, n.groups.Remove(t.Context(), "team"))
 		refused(t, "remove again", n.groups.Remove(t.Context(), "team"), models.CodeNotFound)
 		_, err = n.groups.Find(t.Context(), "team")
@@ -200,7 +200,7 @@ func TestGroups(t *testing.T) {
 func TestKeys(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		scopes := []models.Scope{models.ScopeNoticesWrite, models.ScopeTicketsWrite, models.ScopeNoticesWrite}
-		key, secret, err := n.keys.Create(t.Context(), "builds", scopes, nil)
+		key, secret, err := n.keys.Create(t.Context(), KeySpec{Name: "builds", Scopes: scopes})
 		must(t, err)
 		if !strings.HasPrefix(secret, "bfk_") || key.ScopeList != "notices:write tickets:write" {
 			t.Errorf("%q, %+v", secret[:4], key)
@@ -219,13 +219,13 @@ func TestKeys(t *testing.T) {
 		}{
 			{" ", scopes, []string{"name"}}, {strings.Repeat("x", 101), nil, []string{"name", "scopes"}}, {"x", []models.Scope{"all"}, []string{"scopes"}},
 		} {
-			_, _, err := n.keys.Create(t.Context(), c.name, c.scopes, nil)
+			_, _, err := n.keys.Create(t.Context(), KeySpec{Name: c.name, Scopes: c.scopes})
 			if e := refused(t, c.name, err, models.CodeInvalid); !slices.Equal(fields(e), c.want) {
 				t.Errorf("%v, want %v", fields(e), c.want)
 			}
 		}
 		soon := models.InstantOf(time.Now().Add(time.Hour))
-		brief, briefSecret, err := n.keys.Create(t.Context(), "brief", scopes, &soon)
+		brief, briefSecret, err := n.keys.Create(t.Context(), KeySpec{Name: "brief", Scopes: scopes, Expires: &soon})
 		must(t, err)
 		got(n.keys.Resolve(t.Context(), briefSecret))(t)
 		n.run(t, "UPDATE api_keys SET expires_at = "+n.db.now()+" WHERE id = ?", brief.ID)
@@ -242,6 +242,47 @@ func TestKeys(t *testing.T) {
 		}
 		if revoked := n.number(t, "SELECT count(*) FROM entries WHERE kind = 'key_revoked' AND audiences = ?", keyAudience(key.ID)); revoked != 1 {
 			t.Errorf("%d entries say that the key was revoked", revoked)
+		}
+	})
+}
+
+// TestKeyLastUse: it is written down on whichever node, at most once a minute.
+func TestKeyLastUse(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		key, secret, err := n.keys.Create(t.Context(), KeySpec{Name: "builds", Scopes: []models.Scope{models.ScopeNoticesWrite}})
+		must(t, err)
+		used := func() *models.Instant {
+			t.Helper()
+			list := got(n.keys.List(t.Context()))(t)
+			return list[0].LastUsedAt
+		}
+		if used() != nil {
+			t.Errorf("used before it was: %v", used())
+		}
+		before := models.Instant(n.number(t, "SELECT "+n.db.now()))
+		got(n.keys.Resolve(t.Context(), secret))(t)
+		first := used()
+		if first == nil || *first < before {
+			t.Fatalf("last use %v, want one from %v on", first, before)
+		}
+		back := func(by time.Duration) {
+			n.run(t, "UPDATE api_keys SET last_used_at = last_used_at - ? WHERE id = ?", by.Milliseconds(), key.ID)
+		}
+		// Another node, which knows nothing of the first one's note.
+		back(30 * time.Second)
+		half := *used()
+		got(NewKeys(n.db, n.journal, NewVault(n.tokens.ring)).Resolve(t.Context(), secret))(t)
+		if at := *used(); at != half {
+			t.Errorf("written again within a minute: %v after %v", at, half)
+		}
+		back(31 * time.Second)
+		got(n.keys.Resolve(t.Context(), secret))(t) // this node has noted it a moment ago
+		if at := *used(); at >= before {
+			t.Errorf("this node wrote twice within a minute: %v", at)
+		}
+		got(NewKeys(n.db, n.journal, NewVault(n.tokens.ring)).Resolve(t.Context(), secret))(t)
+		if at := *used(); at < *first {
+			t.Errorf("a use after a minute is not written: %v", at)
 		}
 	})
 }

@@ -21,7 +21,7 @@ func (p *Principal) IsAdmin() bool { return p.Live != nil && p.Live.User.Role ==
 // Actor is the principal's name in the log and the key of its idempotency keys.
 func (p *Principal) Actor() string {
 	if p.Key != nil {
-		return "key:" + strconv.FormatInt(p.Key.ID, 10)
+		return keyAudience(p.Key.ID)
 	}
 	return userAudience(p.Live.User.ID)
 }
@@ -35,13 +35,16 @@ func (p *Principal) sender() models.Sender {
 
 // The audiences of the log.
 const (
-	everyone   = "everyone"
-	userPrefix = "user:"
+	everyone    = "everyone"
+	userPrefix  = "user:"
+	groupPrefix = "group:"
+
+	keyAudiencePrefix = "key:"
 )
 
 func userAudience(id int64) string  { return userPrefix + strconv.FormatInt(id, 10) }
-func groupAudience(id int64) string { return "group:" + strconv.FormatInt(id, 10) }
-func keyAudience(id int64) string   { return "key:" + strconv.FormatInt(id, 10) }
+func groupAudience(id int64) string { return groupPrefix + strconv.FormatInt(id, 10) }
+func keyAudience(id int64) string   { return keyAudiencePrefix + strconv.FormatInt(id, 10) }
 
 // lockPrefix begins the audience of a session.
 const lockPrefix = "session:"

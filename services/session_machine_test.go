@@ -17,6 +17,8 @@ import (
 // TestSessionsAgainstAModel plays random lives of one user's sessions and holds each answer, each row and
 // the log to the model. A failure is shrunk to the fewest steps that show it; -rapid.checks and
 // -rapid.steps say how much is played, -rapid.seed plays it again.
+//
+// Security: S7, S8, S20, L13
 func TestSessionsAgainstAModel(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.throttle.rate.Count = 1 << 30 // its refusals have tests of their own
@@ -60,7 +62,7 @@ func (m *sessionMachine) begin(t *rapid.T) {
 }
 
 func (m *sessionMachine) signIn(t *rapid.T, old *Live) {
-	l, cookie, err := m.n.sessions.Login(m.ctx, m.name, m.password, Client{IP: "127.0.0.1"}, old)
+	l, cookie, err := m.n.sessions.Login(m.ctx, Credentials{Username: m.name, Password: m.password}, Client{IP: "127.0.0.1"}, old)
 	m.expect(t, "login", err, done)
 	m.sessions = append(m.sessions, &modelSession{id: l.ID, cookie: cookie, state: models.SessionActive})
 }

@@ -12,7 +12,7 @@ import (
 // These are the steps of a session's life, each done to the service and to the model.
 
 func (m *sessionMachine) Login(t *rapid.T) {
-	_, _, err := m.n.sessions.Login(m.ctx, m.name, "wrong horse", Client{IP: "127.0.0.1"}, nil)
+	_, _, err := m.n.sessions.Login(m.ctx, Credentials{Username: m.name, Password: "wrong horse"}, Client{IP: "127.0.0.1"}, nil)
 	m.expect(t, "login with a wrong password", err, refusedWith(models.CodeUnauthenticated))
 	if rapid.Bool().Draw(t, "in a new browser") {
 		m.signIn(t, nil)
@@ -244,7 +244,7 @@ func (m *sessionMachine) EndAll(t *rapid.T) {
 	case models.ReasonDisabled:
 		m.expect(t, "disable", m.n.users.Disable(m.ctx, m.name), done)
 		m.endAll(how, nil)
-		_, _, err := m.n.sessions.Login(m.ctx, m.name, m.password, Client{IP: "127.0.0.1"}, nil)
+		_, _, err := m.n.sessions.Login(m.ctx, Credentials{Username: m.name, Password: m.password}, Client{IP: "127.0.0.1"}, nil)
 		m.expect(t, "login while disabled", err, refusedWith(models.CodeUnauthenticated))
 		m.expect(t, "enable", m.n.users.Enable(m.ctx, m.name), done)
 	}

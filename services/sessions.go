@@ -3,8 +3,6 @@ package services
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -25,12 +23,12 @@ const touchCoalesce = 2 * time.Second
 // Sessions decides who is signed in and whether the session is locked. The row decides, on the
 // database's clock; each change of it is also an entry of the log, in the same transaction.
 type Sessions struct {
-	db       *Database
+	sessionRows
 	journal  *journal.Journal
 	hasher   *Hasher
 	tokens   *Tokens
 	throttle *Throttle
-	limits   models.SessionLimits
+	factors  *Factors
 	log      *slog.Logger
 
 	rows      func(ctx context.Context, ids ...string) ([]*Live, error) // from the database; a simulation has its own
@@ -40,8 +38,8 @@ type Sessions struct {
 
 // NewSessions makes the service. limits hold for every session at once, also for those that began
 // under others.
-func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, limits models.SessionLimits, log *slog.Logger) *Sessions {
-	s := &Sessions{db: db, journal: j, hasher: h, tokens: t, throttle: throttle, limits: limits, log: log, cache: newCache[string, *Live]()}
+func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttle *Throttle, f *Factors, limits models.SessionLimits, log *slog.Logger) *Sessions {
+	s := &Sessions{sessionRows: sessionRows{db: db, limits: limits}, journal: j, hasher: h, tokens: t, throttle: throttle, factors: f, log: log, cache: newCache[string, *Live]()}
 	s.rows = func(ctx context.Context, ids ...string) ([]*Live, error) {
 		return s.find(db.Write.WithContext(ctx), "s.id IN ?", ids)
 	}
@@ -63,7 +61,12 @@ type SessionUser struct {
 	Username    string      `json:"username"`
 	DisplayName string      `json:"display_name"`
 	Role        models.Role `json:"role" enum:"user,admin"`
-	Locale      string      `json:"locale"`
+	Locale      string      `json:"locale" doc:"A BCP 47 tag; empty where none was chosen"`
+}
+
+// SessionUserOf shows a person to themselves.
+func SessionUserOf(u *models.User) SessionUser {
+	return SessionUser{Username: u.Username, DisplayName: u.DisplayName, Role: u.Role, Locale: u.Locale}
 }
 
 // SessionView is a session as clients see it. Durations are milliseconds.
@@ -86,7 +89,7 @@ type SessionView struct {
 func (s *Sessions) View(l *Live, current bool) SessionView {
 	view := SessionView{
 		ID: l.ID, State: l.Verdict.State, Current: current, CreatedAt: l.CreatedAt, LastActiveAt: l.LastActiveAt,
-		User:          SessionUser{Username: l.User.Username, DisplayName: l.User.DisplayName, Role: l.User.Role, Locale: l.User.Locale},
+		User:          SessionUserOf(&l.User),
 		IdleRemaining: l.Verdict.IdleRemaining.Milliseconds(), MaxRemaining: l.Verdict.MaxRemaining.Milliseconds(),
 		Warning: s.limits.EffectiveWarning().Milliseconds(), IP: l.IP, UserAgent: l.UserAgent,
 	}
@@ -163,6 +166,9 @@ func (s *Sessions) Resolve(ctx context.Context, cookie string) (*Live, error) {
 		}
 		return nil, err
 	}
+	if l.Now >= name.expires {
+		return nil, errUnauthenticated
+	}
 	if l.hasSecret(&name) {
 		return l, nil
 	}
@@ -184,49 +190,26 @@ func (l *Live) hasSecret(of *sessionName) bool {
 // longest age has passed, else the lock. Of several nodes that notice one expiry exactly one writes
 // it, because each statement asks the row once more.
 func (s *Sessions) latch(ctx context.Context, where string, args ...any) error {
+	ctx = WithActor(ctx, system) // whoever asked did not do it
 	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		now := s.db.now()
 		if err := s.take(tx, "state <> 'ended' AND (created_at <= "+now+" - ? OR state = 'active' AND last_active_at <= "+now+" - ?) AND "+where,
 			append([]any{s.limits.Max.Milliseconds(), s.limits.Idle.Milliseconds()}, args...)...); err != nil {
 			return nil, err
 		}
-		ended, err := s.change(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
+		ended, err := s.update(tx, "state = 'ended', reason = 'max_age', ended_at = "+now,
 			"state <> 'ended' AND created_at <= "+now+" - ? AND "+where, append([]any{s.limits.Max.Milliseconds()}, args...)...)
 		if err != nil {
 			return nil, err
 		}
-		locked, err := s.change(tx, "state = 'locked', reason = 'idle'",
+		locked, err := s.update(tx, "state = 'locked', reason = 'idle'",
 			"state = 'active' AND last_active_at <= "+now+" - ? AND "+where, append([]any{s.limits.Idle.Milliseconds()}, args...)...)
-		return s.drafts(append(ended, locked...)), err
+		if err != nil {
+			return nil, err
+		}
+		return s.tell(tx, append(ended, locked...), "")
 	})
 	return err
-}
-
-// take locks the rows that where selects in one order, whoever wants them: two that lock many of them at once, as nodes
-// that write down the same expiries do, would else each wait for the other.
-func (s *Sessions) take(tx *gorm.DB, where string, args ...any) error {
-	if s.db.Dialect != Postgres {
-		return nil // one writer
-	}
-	var ids []string
-	return tx.Raw("SELECT id FROM sessions WHERE "+where+" ORDER BY id FOR UPDATE", args...).Scan(&ids).Error
-}
-
-// changed is a session right after an UPDATE, with the clock of that moment.
-type changed struct {
-	models.Session
-	NowMs models.Instant
-}
-
-// change runs one conditional UPDATE and gives the rows it hit. The condition is part of the
-// statement, so two that race cannot both succeed.
-func (s *Sessions) change(tx *gorm.DB, set, where string, args ...any) ([]changed, error) {
-	var rows []changed
-	err := tx.Raw("UPDATE sessions SET "+set+" WHERE "+where+" RETURNING *, "+s.db.now()+" AS now_ms", args...).Scan(&rows).Error
-	for i := range rows {
-		s.audit(&rows[i].Session)
-	}
-	return rows, err
 }
 
 // LockEvent is what a stream says of its session's state.
@@ -268,27 +251,6 @@ func (s *Sessions) impending(v models.Verdict) models.Reason {
 	default:
 		return ""
 	}
-}
-
-func (s *Sessions) drafts(rows []changed) []journal.Draft {
-	drafts := make([]journal.Draft, len(rows))
-	for i := range rows {
-		payload, err := json.Marshal(lockEvent(rows[i].Judge(s.limits, rows[i].NowMs)))
-		if err != nil {
-			panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
-		}
-		drafts[i] = journal.Draft{Kind: kindLock, Actor: userAudience(rows[i].UserID), Audiences: []string{lockAudience(rows[i].ID)}, Payload: payload}
-	}
-	return drafts
-}
-
-// audit writes a session's life into the log, under a hashed id.
-func (s *Sessions) audit(row *models.Session) {
-	reason := ""
-	if row.Reason != nil {
-		reason = string(*row.Reason)
-	}
-	s.log.Info("session", "state", row.State, "reason", reason, "session", hex.EncodeToString(hashOf(row.ID))[:16], "user_id", row.UserID, "ip", row.IP)
 }
 
 // EndedOffset is the log entry that ended the session; 0 when it is no longer kept.

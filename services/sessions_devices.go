@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -39,30 +40,30 @@ func (s *Sessions) own(ctx context.Context, l *Live, id string) (*Live, error) {
 
 func (s *Sessions) lockWhere(ctx context.Context, reason models.Reason, where string, args ...any) (n int, err error) {
 	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		if err := s.take(tx, "state <> 'ended' AND "+where, args...); err != nil {
-			return nil, err
-		}
-		// One that is too old is left to its end: the log would tell of that at once, the row would not.
-		rows, err := s.change(tx, "state = 'locked', reason = ?", "state = 'active' AND created_at > "+s.db.now()+" - ? AND "+where,
-			append([]any{reason, s.limits.Max.Milliseconds()}, args...)...)
-		n = len(rows)
-		return s.drafts(rows), err
+		drafts, err := s.lock(tx, reason, where, args...)
+		n = len(drafts)
+		return drafts, err
 	})
 	return n, err
 }
 
-// end ends the sessions that where selects, within the caller's transaction.
-func (s *Sessions) end(tx *gorm.DB, reason models.Reason, where string, args ...any) ([]changed, error) {
+// lock locks the sessions that where selects, within the caller's transaction, and gives an entry for each.
+func (s *Sessions) lock(tx *gorm.DB, reason models.Reason, where string, args ...any) ([]journal.Draft, error) {
 	if err := s.take(tx, "state <> 'ended' AND "+where, args...); err != nil {
 		return nil, err
 	}
-	return s.change(tx, "state = 'ended', reason = ?, ended_at = "+s.db.now(), "state <> 'ended' AND "+where, append([]any{reason}, args...)...)
+	// One that is too old is left to its end: the log would tell of that at once, the row would not.
+	rows, err := s.update(tx, "state = 'locked', reason = ?", "state = 'active' AND created_at > "+s.db.now()+" - ? AND "+where,
+		append([]any{reason, s.limits.Max.Milliseconds()}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return s.tell(tx, rows, "")
 }
 
 func (s *Sessions) endWhere(ctx context.Context, reason models.Reason, where string, args ...any) error {
 	_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		rows, err := s.end(tx, reason, where, args...)
-		return s.drafts(rows), err
+		return s.end(tx, reason, where, args...)
 	})
 	return err
 }
@@ -112,6 +113,48 @@ func (s *Sessions) LockUser(ctx context.Context, username string) (int, error) {
 	return s.lockWhere(ctx, models.ReasonAdmin, "user_id = ?", id)
 }
 
+// ListAll gives sessions of everybody that have not ended, the newest first: at most limit, those that began before the one
+// named, of people whose name contains the text in any case.
+func (s *Sessions) ListAll(ctx context.Context, text, before string, limit int) ([]*Live, error) {
+	// One that is past its time and not yet written down as ended is left out: what it shows must not depend on who looked.
+	where, args := "s.state <> 'ended' AND s.created_at > "+s.db.now()+" - ?", []any{s.limits.Max.Milliseconds()}
+	if text != "" {
+		like := "%" + escapeLike(strings.ToLower(text)) + "%"
+		where += ` AND (lower(u.username) LIKE ? ESCAPE '\' OR lower(u.display_name) LIKE ? ESCAPE '\')`
+		args = append(args, like, like)
+	}
+	if before != "" {
+		where += " AND (s.created_at, s.id) < (SELECT b.created_at, b.id FROM sessions b WHERE b.id = ?)"
+		args = append(args, before)
+	}
+	return s.find(s.db.Write.WithContext(ctx), where+" ORDER BY s.created_at DESC, s.id DESC LIMIT ?", append(args, limit)...)
+}
+
+// LockAny locks one session, whosever it is. Locking what is locked gives it back as it is.
+func (s *Sessions) LockAny(ctx context.Context, id string) (*Live, error) {
+	if _, err := s.lockWhere(ctx, models.ReasonAdmin, "id = ?", id); err != nil {
+		return nil, err
+	}
+	return s.standing(ctx, id)
+}
+
+// EndAny ends one session, whosever it is.
+func (s *Sessions) EndAny(ctx context.Context, id string) error {
+	if _, err := s.standing(ctx, id); err != nil {
+		return err
+	}
+	return s.endWhere(ctx, models.ReasonAdmin, "id = ?", id)
+}
+
+// standing reads a session that has not ended; one that has is not there.
+func (s *Sessions) standing(ctx context.Context, id string) (*Live, error) {
+	found, err := s.read(ctx, id)
+	if err == nil && found.Verdict.State == models.SessionEnded {
+		err = models.ErrNotFound
+	}
+	return found, err
+}
+
 // EndUser ends every session of a user.
 func (s *Sessions) EndUser(ctx context.Context, username string) error {
 	id, err := userID(s.db.Read.WithContext(ctx), username)
@@ -119,6 +162,32 @@ func (s *Sessions) EndUser(ctx context.Context, username string) error {
 		return err
 	}
 	return s.endWhere(ctx, models.ReasonAdmin, "user_id = ?", id)
+}
+
+// sessionsAtOnce bounds the sessions that one transaction changes, for its entries are written while everybody else waits.
+const sessionsAtOnce = 1000
+
+// LockEveryone locks every session there is but the one named, and counts them. Those that sign in meanwhile may escape.
+func (s *Sessions) LockEveryone(ctx context.Context, except string) (count int, err error) {
+	for n := sessionsAtOnce; n == sessionsAtOnce && err == nil; count += n {
+		n, err = s.lockWhere(ctx, models.ReasonAdmin, "id IN (SELECT id FROM sessions WHERE state = 'active' AND id <> ? ORDER BY id LIMIT ?)", except, sessionsAtOnce)
+	}
+	return count, err
+}
+
+// EndEveryone ends every session there is but the one named. Those that sign in meanwhile may escape.
+func (s *Sessions) EndEveryone(ctx context.Context, except string) error {
+	for n := sessionsAtOnce; n == sessionsAtOnce; {
+		_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+			drafts, err := s.end(tx, models.ReasonAdmin, "id IN (SELECT id FROM sessions WHERE state <> 'ended' AND id <> ? ORDER BY id LIMIT ?)", except, sessionsAtOnce)
+			n = len(drafts)
+			return drafts, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func userID(tx *gorm.DB, username string) (id int64, err error) {
@@ -146,7 +215,7 @@ func (s *Sessions) ChangePassword(ctx context.Context, l *Live, current, next st
 		return "", err
 	}
 	if !fits {
-		return "", models.InvalidField("current", "This is not the current password.")
+		return "", s.wrongProof(ctx, l, models.InvalidField("current", "This is not the current password."))
 	}
 	attempt.forgive()
 	hash, err := s.hasher.Hash(ctx, next)
@@ -155,20 +224,27 @@ func (s *Sessions) ChangePassword(ctx context.Context, l *Live, current, next st
 	}
 	secret := randomText(32)
 	_, err = s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		// The person first and their sessions then, as everybody does who needs both.
+		if err := tx.Exec("UPDATE users SET password_hash = ? WHERE id = ?", hash, l.UserID).Error; err != nil {
+			return nil, err
+		}
 		now := s.db.now()
-		kept, err := s.touched(tx, "secret_hash = ?, last_active_at = "+now+", proved_at = "+now,
+		kept, err := s.update(tx, "secret_hash = ?, last_active_at = "+now+", proved_at = "+now,
 			"id = ? AND state = 'active' AND secret_hash = ?", hashOf(secret), l.ID, l.SecretHash)
 		if err == nil && len(kept) == 0 {
 			err = errUnauthenticated
 		}
 		if err == nil {
-			err = tx.Exec("UPDATE users SET password_hash = ? WHERE id = ?", hash, l.UserID).Error
+			err = voidReset(tx, l.UserID)
+		}
+		if err == nil {
+			err = s.db.record(tx, Act{Action: "password.changed", UserID: l.UserID})
 		}
 		if err != nil {
 			return nil, err
 		}
-		ended, err := s.end(tx, models.ReasonPasswordChanged, "user_id = ? AND id <> ?", l.UserID, l.ID)
-		return append(s.drafts(ended), accountDraft(l.UserID, accountChanged)), err
+		drafts, err := s.end(tx, models.ReasonPasswordChanged, "user_id = ? AND id <> ?", l.UserID, l.ID)
+		return append(drafts, accountDraft(l.UserID, accountChanged)), err
 	})
 	if err != nil {
 		return "", err

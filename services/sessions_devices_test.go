@@ -38,6 +38,7 @@ func TestLockOwnAndRemote(t *testing.T) {
 	})
 }
 
+// Security: S12
 func TestAdminLocksAndEndsAUser(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -62,6 +63,7 @@ func TestAdminLocksAndEndsAUser(t *testing.T) {
 	})
 }
 
+// Security: S12
 func TestEndingOthersNeedsAProof(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -112,6 +114,7 @@ func TestListOfDevices(t *testing.T) {
 	})
 }
 
+// Security: S11
 func TestChangePassword(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -133,9 +136,9 @@ func TestChangePassword(t *testing.T) {
 		refused(t, "the old cookie", err, models.CodeUnauthenticated)
 		told(t, n, other.ID, "ended password_changed")
 		told(t, n, here.ID)
-		_, _, err = n.sessions.Login(t.Context(), "ann", password, Client{}, nil)
+		_, _, err = n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, Client{}, nil)
 		refused(t, "the old password", err, models.CodeUnauthenticated)
-		_, _, err = n.sessions.Login(t.Context(), "ann", next, Client{}, nil)
+		_, _, err = n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: next}, Client{}, nil)
 		must(t, err)
 		_, err = n.sessions.ChangePassword(t.Context(), here, next, password)
 		if !errors.Is(err, errUnauthenticated) && codeOf(err) != models.CodeInvalid {
@@ -144,6 +147,7 @@ func TestChangePassword(t *testing.T) {
 	})
 }
 
+// Security: S11
 func TestDisablingEndsSessions(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -155,7 +159,7 @@ func TestDisablingEndsSessions(t *testing.T) {
 		stands(t, "disabled", n.resolve(t, cookie), models.SessionEnded, models.ReasonDisabled)
 		told(t, n, active.ID, "ended disabled")
 		told(t, n, locked.ID, "locked manual", "ended disabled")
-		_, _, err := n.sessions.Login(t.Context(), "ann", password, Client{}, nil)
+		_, _, err := n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, Client{}, nil)
 		refused(t, "sign in", err, models.CodeUnauthenticated)
 		must(t, n.users.Enable(t.Context(), "ann"))
 		stands(t, "enabled again", n.resolve(t, cookie), models.SessionEnded, models.ReasonDisabled)
@@ -163,6 +167,7 @@ func TestDisablingEndsSessions(t *testing.T) {
 	})
 }
 
+// Security: S11
 func TestNewPasswordByAnAdminEndsSessions(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")

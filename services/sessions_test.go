@@ -44,7 +44,7 @@ func TestLogin(t *testing.T) {
 		n.person(t, "gone")
 		must(t, n.users.Disable(t.Context(), "gone"))
 		long := strings.Repeat("é", 300) + "\x00\xff"
-		l, cookie, err := n.sessions.Login(t.Context(), "aNN", password, Client{IP: "127.0.0.1", UserAgent: long}, nil)
+		l, cookie, err := n.sessions.Login(t.Context(), Credentials{Username: "aNN", Password: password}, Client{IP: "127.0.0.1", UserAgent: long}, nil)
 		must(t, err)
 		stands(t, "signed in", l, models.SessionActive, "")
 		if l.User.Username != "Ann" || l.IP != "127.0.0.1" || len(l.UserAgent) > maxUserAgent || !strings.HasPrefix(long, l.UserAgent) {
@@ -55,14 +55,14 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%+v", view)
 		}
 		for _, pair := range [][2]string{{"ann", "wrong horse"}, {"nobody", password}, {"gone", password}, {"ann", ""}, {"", ""}, {"ann' --", password}} {
-			_, cookie, err := n.sessions.Login(t.Context(), pair[0], pair[1], Client{IP: "127.0.0.2"}, nil)
+			_, cookie, err := n.sessions.Login(t.Context(), Credentials{Username: pair[0], Password: pair[1]}, Client{IP: "127.0.0.2"}, nil)
 			if !errors.Is(err, errWrongPair) || cookie != "" {
 				t.Errorf("%v: %v", pair, err)
 			}
 		}
 		// Signing in anew ends the session this browser had, not the others.
 		other, _ := n.signIn(t, "ann")
-		_, _, err = n.sessions.Login(t.Context(), "ann", password, Client{}, l)
+		_, _, err = n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, Client{}, l)
 		must(t, err)
 		stands(t, "the browser's old one", n.resolve(t, cookie), models.SessionEnded, models.ReasonLogout)
 		told(t, n, l.ID, "ended logout")
@@ -70,6 +70,7 @@ func TestLogin(t *testing.T) {
 	})
 }
 
+// Security: S6, S7
 func TestSessionLocksWhenIdleAndEndsWhenOld(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -148,6 +149,7 @@ func TestSweepStoresWhatNobodyAsksAbout(t *testing.T) {
 	})
 }
 
+// Security: S8
 func TestTouch(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -182,6 +184,8 @@ func TestTouch(t *testing.T) {
 }
 
 // TestTouchIsTheLastCheck: what was read before the session changed does not let it act.
+//
+// Security: L12
 func TestTouchIsTheLastCheck(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -206,6 +210,7 @@ func TestTouchIsTheLastCheck(t *testing.T) {
 	})
 }
 
+// Security: S2, S8
 func TestUnlock(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -236,6 +241,7 @@ func TestUnlock(t *testing.T) {
 	})
 }
 
+// Security: S29, L17
 func TestFifthWrongUnlockEnds(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -269,6 +275,8 @@ func TestFifthWrongUnlockEnds(t *testing.T) {
 }
 
 // TestTwoUnlocksRace: one gets the session under its new cookie, the other is told to ask again.
+//
+// Security: L13
 func TestTwoUnlocksRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -303,6 +311,8 @@ func TestTwoUnlocksRace(t *testing.T) {
 }
 
 // TestUnlockAndEndRace: whatever comes first, an ended session stays ended.
+//
+// Security: L13
 func TestUnlockAndEndRace(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")

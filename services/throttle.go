@@ -1,6 +1,7 @@
 package services
 
 import (
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,6 +29,8 @@ type Throttle struct {
 	rate    Rate
 	now     func() time.Time
 	buckets map[string]bucket
+
+	refusals counters // by the limit's name
 }
 
 type bucket struct {
@@ -37,7 +40,8 @@ type bucket struct {
 
 // NewThrottle makes a throttle; now is time.Now outside tests.
 func NewThrottle(rate Rate, now func() time.Time) *Throttle {
-	return &Throttle{rate: rate, now: now, buckets: map[string]bucket{}}
+	return &Throttle{rate: rate, now: now, buckets: map[string]bucket{},
+		refusals: newCounters(limitAccount, limitAddress, limitSession, limitLogout, limitCode, limitCeremony)}
 }
 
 // try is one attempt that is under way: it counts as a failure until it is forgiven.
@@ -46,20 +50,54 @@ type try struct {
 	keys     []string
 }
 
-// limit is a bucket's name and how many failures it holds.
+// limit is a bucket's name, of its kind and of whom it counts, and how many failures it holds.
 type limit struct {
+	kind  string
 	key   string
 	count int
 }
 
+func (l *limit) bucket() string { return l.kind + " " + l.key }
+
+// The kinds of buckets.
+const (
+	limitAccount  = "account"
+	limitAddress  = "address"
+	limitSession  = "session"
+	limitLogout   = "logout"
+	limitCode     = "code"
+	limitCeremony = "ceremony"
+)
+
 // login begins an attempt on an account from an address.
 func (t *Throttle) login(account, address string) (*try, error) {
-	return t.begin(limit{"account " + account + " " + address, t.rate.Count}, limit{"address " + address, t.rate.Count * addressFactor})
+	return t.begin(limit{limitAccount, account + " " + address, t.rate.Count}, limit{limitAddress, address, t.rate.Count * addressFactor})
 }
 
 // proof begins an attempt to prove the password within a session.
 func (t *Throttle) proof(session string) (*try, error) {
-	return t.begin(limit{"session " + session, t.rate.Count})
+	return t.begin(limit{limitSession, session, t.rate.Count})
+}
+
+// logout begins a try of a logout token from an address.
+func (t *Throttle) logout(address string) (*try, error) {
+	return t.begin(limit{limitLogout, address, t.rate.Count * addressFactor})
+}
+
+// address begins an attempt from an address, where no account is named.
+func (t *Throttle) address(address string) (*try, error) {
+	return t.begin(limit{limitAddress, address, t.rate.Count * addressFactor})
+}
+
+// code begins an attempt to prove the second factor of a person, from wherever.
+func (t *Throttle) code(user int64) (*try, error) {
+	return t.begin(limit{limitCode, strconv.FormatInt(user, 10), t.rate.Count})
+}
+
+// ceremony counts one that is begun by a session, or from an address: each is kept until it expires, whoever asked for it.
+func (t *Throttle) ceremony(from string) error {
+	_, err := t.begin(limit{limitCeremony, from, t.rate.Count * addressFactor})
+	return err
 }
 
 // begin counts the attempt before its outcome is known: otherwise a hundred at once would all be let
@@ -70,6 +108,7 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 	now := t.now()
 	for _, l := range limits {
 		if b := t.drained(l, now); b.level > float64(l.count)-1 {
+			t.refusals.inc(l.kind)
 			wait := time.Duration((b.level - float64(l.count) + 1) / t.perSecond(l) * float64(time.Second))
 			return nil, &models.Error{Code: models.CodeRateLimited, Detail: "Too many failed attempts; try again later.", RetryAfter: wait}
 		}
@@ -78,8 +117,8 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 	for _, l := range limits {
 		b := t.drained(l, now)
 		b.level++
-		t.buckets[l.key] = b
-		tried.keys = append(tried.keys, l.key)
+		t.buckets[l.bucket()] = b
+		tried.keys = append(tried.keys, l.bucket())
 	}
 	if len(t.buckets) > throttleEntries {
 		t.sweep(now)
@@ -90,7 +129,7 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 func (t *Throttle) perSecond(l limit) float64 { return float64(l.count) / t.rate.Per.Seconds() }
 
 func (t *Throttle) drained(l limit, now time.Time) bucket {
-	b := t.buckets[l.key]
+	b := t.buckets[l.bucket()]
 	b.level = max(0, b.level-now.Sub(b.at).Seconds()*t.perSecond(l))
 	b.at = now
 	return b

@@ -31,6 +31,7 @@ func failures(t *testing.T, limit int, attempt func(i int) error) (n int) {
 	return n
 }
 
+// Security: S29
 func TestThrottlePerAccountAndAddress(t *testing.T) {
 	t.Parallel()
 	th, now := clocked()
@@ -61,6 +62,7 @@ func TestThrottlePerAccountAndAddress(t *testing.T) {
 	}
 }
 
+// Security: S29
 func TestThrottlePerAddress(t *testing.T) {
 	t.Parallel()
 	th, _ := clocked()
@@ -136,13 +138,14 @@ func TestThrottleForgetsWhatHasDrained(t *testing.T) {
 	}
 }
 
+// Security: S29
 func TestLoginsAreThrottled(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
 		from := Client{IP: "192.0.2.1"}
 		tries := failures(t, 20, func(i int) error {
 			name := []string{"ann", "ANN"}[i%2] // a name counts as one, however it is written
-			_, _, err := n.sessions.Login(t.Context(), name, "wrong horse", from, nil)
+			_, _, err := n.sessions.Login(t.Context(), Credentials{Username: name, Password: "wrong horse"}, from, nil)
 			if codeOf(err) == models.CodeUnauthenticated {
 				return nil
 			}
@@ -151,10 +154,10 @@ func TestLoginsAreThrottled(t *testing.T) {
 		if tries != 10 {
 			t.Errorf("%d tries", tries)
 		}
-		_, _, err := n.sessions.Login(t.Context(), "ann", password, from, nil)
+		_, _, err := n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, from, nil)
 		refused(t, "the right password after too many", err, models.CodeRateLimited)
 		for range 30 {
-			_, _, err := n.sessions.Login(t.Context(), "ann", password, Client{IP: "192.0.2.2"}, nil)
+			_, _, err := n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, Client{IP: "192.0.2.2"}, nil)
 			must(t, err) // successes cost nothing
 		}
 	})

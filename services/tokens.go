@@ -1,18 +1,10 @@
 package services
 
 import (
-	"context"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"gorm.io/gorm/clause"
 
 	"belfry/models"
 )
@@ -27,8 +19,8 @@ const (
 	ticketType      = "belfry-ticket+jwt"
 )
 
-// MinSecret is the least length of the signing key in bytes: that of the hash (RFC 7518 §3.2).
-const MinSecret = 32
+// headerMembers is how many members the header of a token has: alg, kid and typ.
+const headerMembers = 3
 
 // cookieSlack is how long a cookie's signature outlives its session, so that an ended session can
 // still be told why it ended.
@@ -36,70 +28,16 @@ const cookieSlack = 24 * time.Hour
 
 // Tokens signs and reads the two kinds of JWT. A token only names a row: the row decides.
 type Tokens struct {
-	key        []byte
-	kid        string
+	ring       *Keyring
 	sessionTTL time.Duration
 	ticketTTL  time.Duration
 	cookies    *cache[[sha256.Size]byte, sessionName] // those whose signature held, by hash: what it says does not change
 }
 
-// NewTokens uses the given key, or, where that is empty, one made at first start and kept in the
-// database. sessionMax is how long a session may last at most.
-func NewTokens(ctx context.Context, db *Database, secret []byte, sessionMax, ticketTTL time.Duration) (*Tokens, error) {
-	if len(secret) == 0 {
-		stored, err := db.storedSecret(ctx, "signing_key")
-		if err != nil {
-			return nil, err
-		}
-		secret = stored
-	}
-	if len(secret) < MinSecret {
-		return nil, errors.New("the signing key is too short")
-	}
-	sum := sha256.Sum256(append([]byte("belfry kid "), secret...))
-	return &Tokens{key: secret, kid: hex.EncodeToString(sum[:4]), sessionTTL: sessionMax + cookieSlack, ticketTTL: ticketTTL,
-		cookies: newCache[[sha256.Size]byte, sessionName]()}, nil
+// NewTokens signs with the ring's first key. sessionMax is how long a session may last at most.
+func NewTokens(ring *Keyring, sessionMax, ticketTTL time.Duration) *Tokens {
+	return &Tokens{ring: ring, sessionTTL: sessionMax + cookieSlack, ticketTTL: ticketTTL, cookies: newCache[[sha256.Size]byte, sessionName]()}
 }
-
-// storedSecret reads a secret of the installation, and makes it when there is none. Of two nodes that
-// start at once one wins, and both read its value.
-func (d *Database) storedSecret(ctx context.Context, name string) ([]byte, error) {
-	type secret struct {
-		Name      string
-		Value     string
-		CreatedAt models.Instant
-	}
-	fresh := secret{Name: name, Value: randomText(MinSecret), CreatedAt: models.InstantOf(time.Now())}
-	err := d.Write.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&fresh).Error
-	if err != nil {
-		return nil, err
-	}
-	var stored secret
-	if err := d.Write.WithContext(ctx).Take(&stored, "name = ?", name).Error; err != nil {
-		return nil, err
-	}
-	return base64.RawURLEncoding.DecodeString(stored.Value)
-}
-
-// randomText gives n random bytes as base64url.
-func randomText(n int) string {
-	b := make([]byte, n)
-	_, _ = rand.Read(b) // never fails: it would end the program
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// derive works out a secret of 256 bits from the signing key, for one purpose and these parts alone.
-func (t *Tokens) derive(purpose string, parts ...string) string {
-	mac := hmac.New(sha256.New, t.key)
-	for _, part := range append([]string{"belfry", purpose}, parts...) {
-		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // so that no two lists of parts run into one text
-		mac.Write([]byte(part))
-	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
-// HintSecret is what nodes of one installation sign their hints to each other with.
-func (t *Tokens) HintSecret() []byte { return []byte(t.derive("hint")) }
 
 func hashOf(secret string) []byte {
 	sum := sha256.Sum256([]byte(secret))
@@ -146,18 +84,25 @@ var sessionParser, ticketParser = parserFor(sessionAudience), parserFor(ticketAu
 func (t *Tokens) sign(typ string, c claims) (string, error) {
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, &c)
 	token.Header["typ"] = typ
-	token.Header["kid"] = t.kid
-	return token.SignedString(t.key)
+	key := t.ring.signing()
+	token.Header["kid"] = key.kid
+	return token.SignedString(key.secret)
 }
 
 // parse checks signature, type, issuer and audience.
 func (t *Tokens) parse(raw, typ string, parser *jwt.Parser) (*claims, bool) {
 	var c claims
 	token, err := parser.ParseWithClaims(raw, &c, func(token *jwt.Token) (any, error) {
-		if token.Header["typ"] != typ || token.Header["kid"] != t.kid {
+		// Ours say these three and no more. What else a header could say names other keys (jku, x5u, jwk), or asks for what
+		// the reader has to know (crit, RFC 7515 §4.1.11), which the library passes over.
+		if token.Header["typ"] != typ || len(token.Header) != headerMembers {
 			return nil, jwt.ErrTokenUnverifiable
 		}
-		return t.key, nil
+		secret, known := t.ring.named(token.Header["kid"])
+		if !known {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+		return secret, nil
 	})
 	return &c, err == nil && token.Valid
 }
@@ -196,6 +141,7 @@ func (t *Tokens) ParseTicket(raw string) (*Ticket, bool) {
 type sessionName struct {
 	ID         string
 	SecretHash [sha256.Size]byte
+	expires    models.Instant
 }
 
 func (t *Tokens) parseCookie(raw string) (sessionName, bool) {
@@ -208,7 +154,7 @@ func (t *Tokens) parseCookie(raw string) (sessionName, bool) {
 	if !ok || c.Session == "" || c.ID == "" {
 		return sessionName{}, false
 	}
-	name = sessionName{ID: c.Session, SecretHash: sha256.Sum256([]byte(c.ID))}
+	name = sessionName{ID: c.Session, SecretHash: sha256.Sum256([]byte(c.ID)), expires: models.InstantOf(time.Unix(c.Expires, 0))}
 	t.cookies.put(turn, key, name)
 	return name, true
 }

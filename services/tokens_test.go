@@ -18,7 +18,7 @@ var testKey = bytes.Repeat([]byte("k"), MinSecret)
 
 func newTokens(t *testing.T, key []byte) *Tokens {
 	t.Helper()
-	return got(NewTokens(t.Context(), nil, key, time.Hour, time.Minute))(t)
+	return NewTokens(got(NewKeyring(t.Context(), nil, key))(t), time.Hour, time.Minute)
 }
 
 // forge signs claims with any method, header and key.
@@ -36,10 +36,11 @@ func ticketClaims() claims {
 	return claims{Session: "s", ExpMS: in.UnixMilli(), Issuer: issuer, Audience: []string{ticketAudience}, ID: "id", Expires: in.Unix()}
 }
 
+// Security: S18, S19
 func TestForgedTicketsAreRefused(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, testKey)
-	header := map[string]any{"typ": ticketType, "kid": tokens.kid}
+	header := map[string]any{"typ": ticketType, "kid": tokens.ring.signing().kid}
 	genuine := forge(t, jwt.SigningMethodHS256, testKey, header, ticketClaims())
 	if ticket, ok := tokens.ParseTicket(genuine); !ok || ticket.SessionID != "s" {
 		t.Fatal("the tests' own ticket is not taken, so a refusal of its changes would prove nothing")
@@ -47,7 +48,7 @@ func TestForgedTicketsAreRefused(t *testing.T) {
 	rsaKey := got(rsa.GenerateKey(rand.Reader, 2048))(t)
 	with := func(change func(c *claims)) claims { c := ticketClaims(); change(&c); return c }
 	parts := strings.Split(genuine, ".")
-	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"` + ticketType + `","kid":"` + tokens.kid + `"}`))
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"` + ticketType + `","kid":"` + tokens.ring.signing().kid + `"}`))
 	for name, raw := range map[string]string{
 		"alg none":              forge(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, header, ticketClaims()),
 		"alg none, signed":      none + "." + parts[1] + "." + parts[2],
@@ -59,8 +60,8 @@ func TestForgedTicketsAreRefused(t *testing.T) {
 		"an empty key":          forge(t, jwt.SigningMethodHS256, []byte{}, header, ticketClaims()),
 		"another kid":           forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": ticketType, "kid": "00000000"}, ticketClaims()),
 		"no kid":                forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": ticketType}, ticketClaims()),
-		"typ of a session":      forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.kid}, ticketClaims()),
-		"typ JWT":               forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"kid": tokens.kid}, ticketClaims()),
+		"typ of a session":      forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.ring.signing().kid}, ticketClaims()),
+		"typ JWT":               forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"kid": tokens.ring.signing().kid}, ticketClaims()),
 		"another issuer":        forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "steeple" })),
 		"no issuer":             forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Issuer = "" })),
 		"audience of a session": forge(t, jwt.SigningMethodHS256, testKey, header, with(func(c *claims) { c.Audience = []string{sessionAudience} })),
@@ -81,6 +82,8 @@ func TestForgedTicketsAreRefused(t *testing.T) {
 }
 
 // TestNoTokenStandsInForAnother: a cookie opens no stream as a ticket, a ticket is no session.
+//
+// Security: S19
 func TestNoTokenStandsInForAnother(t *testing.T) {
 	t.Parallel()
 	tokens := newTokens(t, testKey)
@@ -106,7 +109,7 @@ func TestNoTokenStandsInForAnother(t *testing.T) {
 	}
 	for _, c := range []claims{{Session: "s"}, {ID: "secret"}} {
 		c.Issuer, c.Audience, c.Expires = issuer, []string{sessionAudience}, time.Now().Unix()
-		if _, ok := tokens.parseCookie(forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.kid}, c)); ok {
+		if _, ok := tokens.parseCookie(forge(t, jwt.SigningMethodHS256, testKey, map[string]any{"typ": sessionType, "kid": tokens.ring.signing().kid}, c)); ok {
 			t.Errorf("a cookie that names half a session is taken: %+v", c)
 		}
 	}
@@ -127,42 +130,49 @@ func TestCookieOutlivesItsSession(t *testing.T) {
 	}
 }
 
+// Security: S21
 func TestSigningKey(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
-		if _, err := NewTokens(t.Context(), n.db, testKey[:MinSecret-1], time.Hour, time.Minute); err == nil {
-			t.Error("a short key is taken")
+		for name, keys := range map[string][2][]byte{"short": {testKey[:MinSecret-1], testKey}, "short previous": {testKey, testKey[1:]}} {
+			if _, err := NewKeyring(t.Context(), n.db, keys[0], keys[1]); err == nil {
+				t.Errorf("a %s key is taken", name)
+			}
 		}
-		again := got(NewTokens(t.Context(), n.db, nil, time.Hour, time.Minute))(t)
-		if !bytes.Equal(again.key, n.tokens.key) || len(again.key) < MinSecret {
+		again := got(NewKeyring(t.Context(), n.db, nil))(t).signing().secret
+		if !bytes.Equal(again, n.tokens.ring.signing().secret) || len(again) < MinSecret {
 			t.Error("another start made another key")
 		}
 		n.run(t, "DELETE FROM secrets")
 		made := make([][]byte, 8)
 		atOnce(len(made), func(i int) {
-			tokens, err := NewTokens(t.Context(), n.db, nil, time.Hour, time.Minute)
+			ring, err := NewKeyring(t.Context(), n.db, nil)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			made[i] = tokens.key
+			made[i] = ring.signing().secret
 		})
 		for _, key := range made {
 			if !bytes.Equal(key, made[0]) {
 				t.Error("nodes that start at once have different keys")
 			}
 		}
-		if bytes.Equal(made[0], again.key) {
+		if bytes.Equal(made[0], again) {
 			t.Error("the new key is the old one")
 		}
 	})
 }
 
+func fuzzedTokens(f *testing.F) *Tokens {
+	f.Helper()
+	return NewTokens(got(NewKeyring(f.Context(), nil, testKey))(f), time.Hour, time.Minute)
+}
+
 // FuzzParseTicket: nobody gets another ticket out of one they were given.
+//
+// Security: S18
 func FuzzParseTicket(f *testing.F) {
-	tokens, err := NewTokens(f.Context(), nil, testKey, time.Hour, time.Minute)
-	if err != nil {
-		f.Fatal(err)
-	}
+	tokens := fuzzedTokens(f)
 	// The same in every process of the fuzzer, so without anything random.
 	c := claims{Session: "s", ExpMS: 1, Issuer: issuer, Audience: []string{ticketAudience}, Expires: 1}
 	genuine, err := tokens.sign(ticketType, c)

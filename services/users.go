@@ -35,14 +35,16 @@ const passwordRule = "A password has 8 to 1,024 characters."
 
 // Users keeps the people.
 type Users struct {
-	db      *Database
-	journal *journal.Journal
-	hasher  *Hasher
+	db       *Database
+	journal  *journal.Journal
+	hasher   *Hasher
+	sessions sessionRows
 }
 
 // NewUsers makes the service.
 func NewUsers(db *Database, j *journal.Journal, h *Hasher) *Users {
-	return &Users{db: db, journal: j, hasher: h}
+	// Without limits: what sessions do here is end, and one that has ended has no deadlines.
+	return &Users{db: db, journal: j, hasher: h, sessions: sessionRows{db: db}}
 }
 
 // NewUser is what it takes to add a person. An empty display name becomes the username, an empty
@@ -103,10 +105,13 @@ func (u *Users) AddOnce(ctx context.Context, n NewUser, once Repeatable) (user *
 	id, replayed, err := u.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
 		err = tx.Raw(`INSERT INTO users (username, display_name, role, password_hash, created_at, joined_offset)
 			SELECT ?, ?, ?, ?, `+u.db.now()+`, head FROM log_head RETURNING id`, n.Username, n.DisplayName, n.Role, hash).Scan(&id).Error
-		return id, err
+		if err != nil {
+			return 0, err
+		}
+		return id, u.db.record(tx, Act{Action: "user.added", UserID: id, Detail: map[string]any{"role": n.Role}})
 	})
 	if isDuplicate(err) {
-		return nil, false, models.Errorf(models.CodeConflict, "A user of this name exists already.")
+		return nil, false, errNameTaken
 	}
 	if err != nil {
 		return nil, false, err
@@ -131,9 +136,15 @@ func (u *Users) List(ctx context.Context) (users []models.User, err error) {
 	return users, err
 }
 
-// Page gives at most limit people whose names come after the given one.
-func (u *Users) Page(ctx context.Context, after string, limit int) (users []models.User, err error) {
-	err = u.db.Read.WithContext(ctx).Where("lower(username) > lower(?)", after).Order("lower(username)").Limit(limit).Find(&users).Error
+// Page gives at most limit people whose user names come after the given one, and whose user name or name shown contains
+// the text in any case.
+func (u *Users) Page(ctx context.Context, text, after string, limit int) (users []models.User, err error) {
+	page := u.db.Read.WithContext(ctx).Where("lower(username) > lower(?)", after)
+	if text != "" {
+		like := "%" + escapeLike(strings.ToLower(text)) + "%"
+		page = page.Where(`(lower(username) LIKE ? ESCAPE '\' OR lower(display_name) LIKE ? ESCAPE '\')`, like, like)
+	}
+	err = page.Order("lower(username)").Limit(limit).Find(&users).Error
 	return users, err
 }
 
@@ -149,13 +160,15 @@ func (u *Users) Find(ctx context.Context, username string) (*models.User, error)
 
 // UserChange is what may be changed about a person; nil leaves it.
 type UserChange struct {
+	Username    *string
 	DisplayName *string
 	Role        *models.Role
 	Password    *string
 	Disabled    *bool
 }
 
-// Update changes a person. A new password, or being disabled, ends the person's sessions.
+// Update changes a person. A new password, or being disabled, ends the person's sessions. Under another name it is the same
+// person: inbox, sessions, groups, and the keys that send to them go with it.
 func (u *Users) Update(ctx context.Context, username string, c UserChange) (*models.User, error) {
 	user, err := u.Find(ctx, username)
 	if err != nil {
@@ -166,23 +179,105 @@ func (u *Users) Update(ctx context.Context, username string, c UserChange) (*mod
 		return user, err
 	}
 	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		if err := tx.Model(user).Updates(set).Error; err != nil {
+		// First, because whoever deletes the person holds the head and waits for their row.
+		if _, err := u.journal.Fix(tx); err != nil {
 			return nil, err
 		}
-		if ends == "" {
-			return []journal.Draft{accountDraft(user.ID, accountChanged)}, nil
-		}
-		return u.endSessions(tx, user.ID, ends)
+		return u.apply(tx, user, c, set, ends)
 	})
+	if isDuplicate(err) {
+		err = errNameTaken
+	}
 	if err != nil {
 		return nil, err
 	}
-	return u.Find(ctx, username)
+	return u.byID(ctx, user.ID)
+}
+
+func (u *Users) apply(tx *gorm.DB, user *models.User, c UserChange, set map[string]any, ends models.Reason) (drafts []journal.Draft, err error) {
+	acts := c.acts(user)
+	if err := tx.Model(&models.User{}).Where("id = ?", user.ID).Updates(set).Error; err != nil {
+		return nil, err
+	}
+	if c.Username != nil {
+		told, keyActs, err := replaceInKeys(tx, usersOf, user.Username, *c.Username)
+		if err != nil {
+			return nil, err
+		}
+		drafts, acts = told, append(acts, keyActs...)
+	}
+	if c.Password != nil {
+		if err := voidReset(tx, user.ID); err != nil {
+			return nil, err
+		}
+	}
+	if err := u.db.record(tx, acts...); err != nil {
+		return nil, err
+	}
+	if ends == "" {
+		return append(drafts, accountDraft(user.ID, accountChanged)), nil
+	}
+	ended, err := u.endSessions(tx, user.ID, ends)
+	return append(drafts, ended...), err
+}
+
+func (u *Users) byID(ctx context.Context, id int64) (*models.User, error) {
+	var user models.User
+	err := u.db.Write.WithContext(ctx).Take(&user, id).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, models.ErrNotFound
+	}
+	return &user, err
+}
+
+var errNameTaken = models.Errorf(models.CodeConflict, "A user of this name exists already.")
+
+// Rename changes what a person is shown as.
+func (u *Users) Rename(ctx context.Context, username, displayName string) (*models.User, error) {
+	if strings.TrimSpace(displayName) == "" || utf8.RuneCountInString(displayName) > models.MaxDisplayName {
+		return nil, models.InvalidField("display_name", fmt.Sprintf("1 to %d characters.", models.MaxDisplayName))
+	}
+	return u.Update(ctx, username, UserChange{DisplayName: &displayName})
+}
+
+// acts are what the record says of a change.
+func (c *UserChange) acts(user *models.User) []Act {
+	var acts []Act
+	detail := map[string]any{}
+	if c.Username != nil && *c.Username != user.Username {
+		detail["was"] = user.Username
+	}
+	if c.DisplayName != nil {
+		detail["display_name"] = true // that it changed; names are people's own
+	}
+	if c.Role != nil {
+		detail["role"] = *c.Role
+	}
+	if len(detail) > 0 {
+		acts = append(acts, Act{Action: "user.changed", UserID: user.ID, Detail: detail})
+	}
+	if c.Password != nil {
+		acts = append(acts, Act{Action: "password.changed", UserID: user.ID})
+	}
+	if c.Disabled != nil {
+		action := "user.enabled"
+		if *c.Disabled {
+			action = "user.disabled"
+		}
+		acts = append(acts, Act{Action: action, UserID: user.ID})
+	}
+	return acts
 }
 
 func (u *Users) assignments(ctx context.Context, user *models.User, c UserChange) (set map[string]any, ends models.Reason, err error) {
 	check := NewUser{Username: user.Username, DisplayName: user.DisplayName, Role: user.Role, Password: "not to be changed"}
 	set = map[string]any{}
+	if c.Username != nil {
+		check.Username, set["username"] = *c.Username, *c.Username
+		if c.DisplayName == nil && user.DisplayName == user.Username {
+			check.DisplayName, set["display_name"] = *c.Username, *c.Username
+		}
+	}
 	if c.DisplayName != nil && strings.TrimSpace(*c.DisplayName) == "" {
 		c.DisplayName = &user.Username // as when it was left out at first
 	}
@@ -217,25 +312,12 @@ func (u *Users) assignments(ctx context.Context, user *models.User, c UserChange
 // endSessions ends a person's sessions within the caller's transaction. Streams opened by a key's
 // ticket have no session; the account's own entry reaches those when the person is disabled.
 func (u *Users) endSessions(tx *gorm.DB, id int64, reason models.Reason) ([]journal.Draft, error) {
-	var ids []string
-	err := tx.Raw("UPDATE sessions SET state = 'ended', reason = ?, ended_at = "+u.db.now()+" WHERE user_id = ? AND state <> 'ended' RETURNING id", reason, id).Scan(&ids).Error
-	drafts := make([]journal.Draft, 0, len(ids)+1)
-	for _, session := range ids {
-		drafts = append(drafts, endedDraft(session, id, reason))
-	}
+	drafts, err := u.sessions.end(tx, reason, "user_id = ?", id)
 	state := accountChanged
 	if reason == models.ReasonDisabled {
 		state = accountDisabled
 	}
 	return append(drafts, accountDraft(id, state)), err
-}
-
-func endedDraft(session string, userID int64, reason models.Reason) journal.Draft {
-	payload, err := json.Marshal(lockEvent(models.Verdict{State: models.SessionEnded, Reason: reason}))
-	if err != nil {
-		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
-	}
-	return journal.Draft{Kind: kindLock, Actor: userAudience(userID), Audiences: []string{lockAudience(session)}, Payload: payload}
 }
 
 // SetPassword gives a person a new password and ends their sessions.
@@ -269,11 +351,18 @@ func (u *Users) Delete(ctx context.Context, username string) error {
 		if _, err := u.journal.Fix(tx); err != nil {
 			return nil, err
 		}
-		drafts, err := u.endSessions(tx, user.ID, models.ReasonDisabled)
+		drafts, acts, err := replaceInKeys(tx, usersOf, user.Username, "")
 		if err != nil {
 			return nil, err
 		}
-		return drafts, tx.Delete(user).Error
+		ended, err := u.endSessions(tx, user.ID, models.ReasonDisabled)
+		if err == nil {
+			err = u.db.record(tx, append(acts, Act{Action: "user.deleted", UserID: user.ID})...)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return append(drafts, ended...), tx.Delete(user).Error
 	})
 	return err
 }
