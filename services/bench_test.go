@@ -1,6 +1,7 @@
 package services
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 
@@ -35,23 +36,33 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// BenchmarkPublish is a notice to one person, durable, by 64 at a time.
+// BenchmarkPublish is a notice to one person, durable, by 64 at a time: alone, and while the search index follows.
 func BenchmarkPublish(b *testing.B) {
 	for dialect, address := range map[string]func(testing.TB) string{SQLite: sqliteAddress, Postgres: testpg.Database} {
-		b.Run(dialect, func(b *testing.B) {
-			n := newNode(b, address(b))
-			for i := range 100 {
-				n.person(b, "ann"+strconv.Itoa(i))
-			}
-			sender := n.system(b)
-			b.SetParallelism(32)
-			b.ReportAllocs()
-			b.ResetTimer()
-			b.RunParallel(func(pb *testing.PB) {
-				for i := 0; pb.Next(); i++ {
-					n.publish(b, sender, Target{Users: []string{"ann" + strconv.Itoa(i%100)}}, titled("x"))
-				}
-			})
-		})
+		for _, indexed := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/indexed=%v", dialect, indexed), func(b *testing.B) { benchmarkPublish(b, newNode(b, address(b)), indexed) })
+		}
 	}
+}
+
+func benchmarkPublish(b *testing.B, n *node, indexed bool) {
+	for i := range 100 {
+		n.person(b, "ann"+strconv.Itoa(i))
+	}
+	sender := n.system(b)
+	notice := titled("Build 482 of payments failed")
+	notice.Body = "Unit tests failed on branch main after four minutes: two of them timed out while they waited for the database."
+	if indexed {
+		ended := make(chan struct{})
+		go func() { defer close(ended); n.search.Run(n.background) }()
+		b.Cleanup(func() { n.deafen(); <-ended })
+	}
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for i := 0; pb.Next(); i++ {
+			n.publish(b, sender, Target{Users: []string{"ann" + strconv.Itoa(i%100)}}, notice)
+		}
+	})
 }

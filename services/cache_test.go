@@ -36,10 +36,12 @@ func TestCacheForgetsWhatWasOnItsWay(t *testing.T) {
 }
 
 // TestWhatIsKeptIsForgottenAtOnce: on the node that changes a row nobody is answered from before the change.
+//
+// Security: S2, L18
 func TestWhatIsKeptIsForgottenAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		ann := n.person(t, "ann")
-		key, secret, err := n.keys.Create(t.Context(), "k", []models.Scope{models.ScopeNoticesWrite}, nil)
+		key, secret, err := n.keys.Create(t.Context(), KeySpec{Name: "k", Scopes: []models.Scope{models.ScopeNoticesWrite}})
 		must(t, err)
 		got(n.groups.Add(t.Context(), "crew", ""))(t)
 		system := &Principal{Key: key}
@@ -63,10 +65,10 @@ func TestWhatIsKeptIsForgottenAtOnce(t *testing.T) {
 		_, err = n.keys.Resolve(t.Context(), secret)
 		refused(t, "a revoked key", err, models.CodeUnauthenticated)
 		must(t, n.groups.Remove(t.Context(), "crew"))
-		_, err = n.notices.Publish(t.Context(), system, Outgoing{Target{Groups: []string{"crew"}}, titled("x"), Repeatable{}})
+		_, err = n.notices.Publish(t.Context(), system, Outgoing{To: Target{Groups: []string{"crew"}}, Content: titled("x")})
 		refused(t, "to a group that is gone", err, models.CodeInvalid)
 		must(t, n.users.Delete(t.Context(), "ann"))
-		_, err = n.notices.Publish(t.Context(), system, Outgoing{Target{Users: []string{"ann"}}, titled("x"), Repeatable{}})
+		_, err = n.notices.Publish(t.Context(), system, Outgoing{To: Target{Users: []string{"ann"}}, Content: titled("x")})
 		refused(t, "to a person who is gone", err, models.CodeInvalid)
 		n.person(t, "ann")
 		again := n.publish(t, system, Target{Users: []string{"ann"}}, titled("x"))
@@ -77,6 +79,8 @@ func TestWhatIsKeptIsForgottenAtOnce(t *testing.T) {
 }
 
 // TestActivityOnAnotherNodeIsLearned: it is no entry of the log, and yet a session that is in use must not look idle.
+//
+// Security: L9
 func TestActivityOnAnotherNodeIsLearned(t *testing.T) {
 	t.Parallel()
 	address := testpg.Database(t)

@@ -55,6 +55,8 @@ type Database struct {
 	Read    *gorm.DB
 	Write   *gorm.DB
 
+	failures counters // wrong proofs that were recorded, by what they were for
+
 	hold *os.File // SQLite: the lock on the file, held until Close
 }
 
@@ -81,7 +83,7 @@ func openPostgres(ctx context.Context, address string) (*Database, error) {
 			cfg.RuntimeParams[name] = fmt.Sprint(d.Milliseconds())
 		}
 	}
-	pool := stdlib.OpenDB(*cfg)
+	pool := sql.OpenDB(connector{stdlib.GetConnector(*cfg)})
 	pool.SetMaxOpenConns(postgresConns)
 	pool.SetMaxIdleConns(postgresConns)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -92,7 +94,7 @@ func openPostgres(ctx context.Context, address string) (*Database, error) {
 	if err != nil {
 		return nil, closeAfter(pool, err)
 	}
-	return &Database{Dialect: Postgres, Read: db, Write: db}, nil
+	return &Database{Dialect: Postgres, Read: db, Write: db, failures: newFailures()}, nil
 }
 
 // unicodeLower replaces SQLite's lower, which knows ASCII alone: a text is to be found in any case, as
@@ -141,7 +143,7 @@ func openSQLite(ctx context.Context, path string) (*Database, error) {
 		pool.SetMaxIdleConns(conns)
 		return db, pool.PingContext(ctx)
 	}
-	d := &Database{Dialect: SQLite, hold: hold}
+	d := &Database{Dialect: SQLite, hold: hold, failures: newFailures()}
 	// The first to open the file sets WAL; the writer has to be it, for a reader may not.
 	if d.Write, err = open(1, "&_txlock=immediate"); err == nil {
 		d.Read, err = open(sqliteReadConns, fmt.Sprintf("&_pragma=query_only(1)&_pragma=cache_size(%d)", sqliteReadCache))
@@ -178,6 +180,19 @@ func (d *Database) SQL() *sql.DB {
 	return pool
 }
 
+func newFailures() counters { return newCounters("sign_in", "unlock", "reauthentication") }
+
+// pools gives the pools of connections by what they are for.
+func (d *Database) pools() map[string]*sql.DB {
+	pools := map[string]*sql.DB{"write": d.SQL()}
+	if d.Read != d.Write {
+		if read, err := d.Read.DB(); err == nil {
+			pools["read"] = read
+		}
+	}
+	return pools
+}
+
 // Ping asks whether the database answers.
 func (d *Database) Ping(ctx context.Context) error { return d.SQL().PingContext(ctx) }
 
@@ -208,4 +223,10 @@ func (d *Database) now() string {
 		return "now_ms()"
 	}
 	return "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+}
+
+// clock is the database's time.
+func (d *Database) clock(ctx context.Context) (now models.Instant, err error) {
+	err = d.Write.WithContext(ctx).Raw("SELECT " + d.now()).Scan(&now).Error
+	return now, err
 }

@@ -95,8 +95,8 @@ func TestCreateOnce(t *testing.T) {
 			t.Errorf("%+v, %v, %v", same, replayed, err)
 		}
 		scopes := []models.Scope{models.ScopeNoticesWrite}
-		key := got(n.keys.CreateOnce(t.Context(), n.tokens, "k", scopes, nil, once("k", "d")))(t)
-		same := got(n.keys.CreateOnce(t.Context(), n.tokens, "k", scopes, nil, once("k", "d")))(t)
+		key := got(n.keys.CreateOnce(t.Context(), n.tokens, KeySpec{Name: "k", Scopes: scopes}, once("k", "d")))(t)
+		same := got(n.keys.CreateOnce(t.Context(), n.tokens, KeySpec{Name: "k", Scopes: scopes}, once("k", "d")))(t)
 		if !same.Replayed || same.ID != key.ID || same.Secret != key.Secret {
 			t.Errorf("%v, %d and %d", same.Replayed, key.ID, same.ID)
 		}

@@ -2,9 +2,7 @@ package services
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 
 	"gorm.io/gorm"
@@ -21,8 +19,8 @@ const expireBatch = 20
 func (n *Notices) Expire(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var due []int64
-		err := n.db.Read.WithContext(ctx).Raw("SELECT log_offset FROM entries WHERE kind = 'notice' AND expires_at IS NOT NULL AND expired_at IS NULL AND expires_at <= "+
-			n.db.now()+" ORDER BY expires_at LIMIT ?", expireBatch).Scan(&due).Error
+		err := n.db.Read.WithContext(ctx).Raw("SELECT log_offset FROM entries WHERE kind = 'notice' AND expires_at IS NOT NULL AND expired_at IS NULL AND expires_at <= (SELECT "+
+			n.db.now()+") ORDER BY expires_at LIMIT ?", expireBatch).Scan(&due).Error
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -65,27 +63,19 @@ func (n *Notices) expire(tx *gorm.DB, due []int64) ([]journal.Draft, error) {
 		if event.Unread, err = n.unreadOf(tx, audiences); err != nil {
 			return nil, err
 		}
-		payload, err := json.Marshal(event)
-		if err != nil {
-			return nil, err
-		}
-		drafts = append(drafts, journal.Draft{Kind: kindNoticeState, Actor: "system", Audiences: strings.Fields(audiences), Payload: payload})
+		drafts = append(drafts, stateDraft(clockActor, event, strings.Fields(audiences)...))
 	}
 	return drafts, nil
 }
 
 // unreadOf counts for a single person; nil where the audience is more than one, or gone.
 func (n *Notices) unreadOf(tx *gorm.DB, audiences string) (*int64, error) {
-	number, one := strings.CutPrefix(audiences, userPrefix)
-	if !one || strings.Contains(number, " ") {
+	to := parseAudiences(audiences)
+	if to.everyone || len(to.groups) > 0 || len(to.users) != 1 {
 		return nil, nil //nolint:nilnil // no count is an answer here
 	}
-	id, err := strconv.ParseInt(number, 10, 64)
-	if err != nil {
-		return nil, err
-	}
 	var user models.User
-	if err := tx.Take(&user, id).Error; err != nil {
+	if err := tx.Take(&user, to.users[0]).Error; err != nil {
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			err = nil
 		}

@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"io"
@@ -23,10 +24,11 @@ var postgresPassing = []string{"08", "53", "57P", "58", "57014", "55P03", "40001
 var sqlitePassing = map[int]bool{5: true, 6: true, 9: true, 10: true, 13: true, 14: true}
 
 // IsPassing reports whether a fault is the database's or the queue's and likely to be gone soon.
-// What else fails is a fault of ours.
+// What else fails is a fault of ours. A transaction that is done already was rolled back by its deadline, just before its
+// next statement.
 func IsPassing(err error) bool {
 	if errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrClosed) || errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sql.ErrTxDone) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
 		return true
 	}
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
@@ -35,7 +37,7 @@ func IsPassing(err error) bool {
 				return true
 			}
 		}
-		return false
+		return isStalePlan(err)
 	}
 	if e, ok := errors.AsType[*gosqlite.Error](err); ok {
 		return sqlitePassing[e.Code()&0xff]

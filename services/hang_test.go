@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"sync"
 	"testing"
-	"time"
 
 	"belfry/internal/testpg"
 )
@@ -70,11 +69,7 @@ func TestDatabaseThatSaysNothing(t *testing.T) {
 	n.stream(t, StreamRequest{Cookie: cookie}).begun(t)
 	w.gate.Lock()
 	n.journal.Forget()
-	began := time.Now()
 	n.stream(t, StreamRequest{Cookie: cookie}).pause(t)
-	if took := time.Since(began); took > 2*openTimeout {
-		t.Errorf("sent away after %v", took)
-	}
 	w.gate.Unlock()
 	n.stream(t, StreamRequest{Cookie: cookie}).begun(t)
 }

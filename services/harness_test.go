@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/alexedwards/argon2id"
 	"go.uber.org/goleak"
 
 	"belfry/internal/testpg"
@@ -82,23 +82,30 @@ func onBoth(t *testing.T, test func(t *testing.T, n *node), settings ...setting)
 // node is one server without its HTTP.
 type node struct {
 	*Streams
-	db         *Database
-	journal    *journal.Journal
-	tokens     *Tokens
-	throttle   *Throttle
-	sessions   *Sessions
-	users      *Users
-	groups     *Groups
-	keys       *Keys
-	notices    *Notices
-	recipients *Recipients
-	house      *Housekeeping
-	deafen     func() // ends Follow
+	db          *Database
+	statements  *atomic.Int64 // that were sent to it
+	journal     *journal.Journal
+	tokens      *Tokens
+	throttle    *Throttle
+	factors     *Factors
+	sessions    *Sessions
+	passkeys    *Passkeys
+	users       *Users
+	groups      *Groups
+	keys        *Keys
+	notices     *Notices
+	tasks       *Tasks
+	search      *Search
+	recipients  *Recipients
+	preferences *Preferences
+	house       *Housekeeping
+	background  context.Context
+	deafen      func() // ends Follow
 }
 
 // testHasher costs next to nothing; what a hash is worth is not the question here.
 var testHasher = sync.OnceValue(func() *Hasher {
-	return newHasher(argon2id.Params{Memory: 8, Iterations: 1, Parallelism: 1, SaltLength: 8, KeyLength: 16})
+	return NewHasher(HashCost{Memory: 8, Passes: 1, Lanes: 1})
 })
 
 var testLimits = models.SessionLimits{Idle: 15 * time.Minute, Max: 12 * time.Hour, Warning: time.Minute}
@@ -119,22 +126,29 @@ func newNode(t testing.TB, address string, settings ...setting) *node {
 	t.Cleanup(func() { must(t, db.Close()) })
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	local := announce.NewLocal()
-	n := &node{db: db}
+	n := &node{db: db, statements: countStatements(t, db)}
 	n.journal, err = journal.Open(ctx, db.Read, db.Write, local, log)
 	must(t, err)
 	t.Cleanup(n.journal.Close)
-	n.tokens, err = NewTokens(ctx, db, nil, limits.Max, time.Minute)
+	ring, err := NewKeyring(ctx, db, nil)
 	must(t, err)
+	n.tokens = NewTokens(ring, limits.Max, time.Minute)
 	n.throttle = NewThrottle(Rate{Count: 10, Per: time.Minute}, time.Now)
-	n.sessions = NewSessions(db, n.journal, testHasher(), n.tokens, n.throttle, limits, log)
-	n.users, n.groups, n.keys = NewUsers(db, n.journal, testHasher()), NewGroups(db, n.journal), NewKeys(db, n.journal)
+	n.factors = NewFactors(db, NewVault(ring), n.throttle, "belfry.example")
+	n.sessions = NewSessions(db, n.journal, testHasher(), n.tokens, n.throttle, n.factors, limits, log)
+	n.passkeys = NewPasskeys(db, n.sessions, homepage, log)
+	n.users, n.groups, n.keys = NewUsers(db, n.journal, testHasher()), NewGroups(db, n.journal), NewKeys(db, n.journal, NewVault(ring))
 	n.notices, n.recipients = NewNotices(db, n.journal), NewRecipients(db)
-	n.house = NewHousekeeping(db, n.journal, n.sessions, n.notices, time.Hour, log)
+	n.search = NewSearch(db, n.journal, log)
+	n.preferences = NewPreferences(db, n.journal)
+	n.tasks = NewTasks(db, n.journal, n.notices, local)
+	n.house = NewHousekeeping(db, n.journal, n.sessions, n.notices, n.tasks, Keeping{Log: time.Hour, Audit: time.Hour}, log)
 	n.Streams = NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), n.sessions, n.notices, streams, log)
 	background, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { n.Follow(background, local.Hints()) })
-	n.deafen = cancel
+	wg.Go(func() { n.tasks.Follow(background, local.Growths()) })
+	n.background, n.deafen = background, cancel
 	t.Cleanup(func() { n.CloseAll(); cancel(); wg.Wait() })
 	return n
 }
@@ -198,7 +212,7 @@ func (n *node) person(t testing.TB, name string) *models.User {
 // signIn begins a session and gives it with its cookie.
 func (n *node) signIn(t testing.TB, name string) (*Live, string) {
 	t.Helper()
-	l, cookie, err := n.sessions.Login(t.Context(), name, password, Client{IP: "127.0.0.1", UserAgent: "test"}, nil)
+	l, cookie, err := n.sessions.Login(t.Context(), Credentials{Username: name, Password: password}, Client{IP: "127.0.0.1", UserAgent: "test"}, nil)
 	must(t, err)
 	return l, cookie
 }
@@ -212,14 +226,14 @@ func (n *node) resolve(t testing.TB, cookie string) *Live {
 // system is another system that may publish to everybody.
 func (n *node) system(t testing.TB) *Principal {
 	t.Helper()
-	key, _, err := n.keys.Create(t.Context(), "system", []models.Scope{models.ScopeNoticesWrite}, nil)
+	key, _, err := n.keys.Create(t.Context(), KeySpec{Name: "system", Scopes: []models.Scope{models.ScopeNoticesWrite}})
 	must(t, err)
 	return &Principal{Key: key}
 }
 
 func (n *node) publish(t testing.TB, p *Principal, to Target, c models.NoticeContent) Published {
 	t.Helper()
-	return got(n.notices.Publish(t.Context(), p, Outgoing{to, c, Repeatable{}}))(t)
+	return got(n.notices.Publish(t.Context(), p, Outgoing{To: to, Content: c}))(t)
 }
 
 // idle lets a session's last activity lie further back.

@@ -30,7 +30,13 @@ type ResetEvent struct {
 // retryHello is what a browser waits by itself after a cut.
 const retryHello = 2 * time.Second
 
-func (s *Streams) firstFrames(who *identity, from start, sum *Summary) ([]byte, error) {
+// Room for most.
+const (
+	helloSize = 1 << 10
+	lockSize  = 128
+)
+
+func (s *Streams) firstFrames(who *identity, from start, sum *Summary) []byte {
 	epoch := sum.Head.Epoch
 	at := journal.Position{Epoch: epoch, Offset: from.pos}.String()
 	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
@@ -44,15 +50,12 @@ func (s *Streams) firstFrames(who *identity, from start, sum *Summary) ([]byte, 
 		}
 		lock = lockFrame(s.sessions.present(l.Verdict), "")
 	}
-	data, err := json.Marshal(hello)
-	if err != nil {
-		return nil, err
-	}
+	data := hello.appendJSON(make([]byte, 0, helloSize))
 	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
 	if from.refused == "" {
-		return first, nil
+		return first
 	}
-	return append(first, resetFrame(from.refused, at)...), nil
+	return append(first, resetFrame(from.refused, at)...)
 }
 
 func resetFrame(reason, head string) []byte {
@@ -64,11 +67,7 @@ func resetFrame(reason, head string) []byte {
 }
 
 func lockFrame(event LockEvent, id string) []byte {
-	data, err := json.Marshal(event)
-	if err != nil {
-		panic("services: a lock event has no JSON: " + err.Error()) // strings and numbers always have
-	}
-	return hub.Event{ID: id, Name: "lock", Data: data}.Encode()
+	return hub.Event{ID: id, Name: "lock", Data: event.appendJSON(make([]byte, 0, lockSize))}.Encode()
 }
 
 // pauseFrame sends a client away for the given time.
@@ -80,3 +79,6 @@ func pauseFrame(wait time.Duration) []byte {
 func jitter(from, to time.Duration) time.Duration {
 	return (from + rand.N(to-from)).Truncate(time.Millisecond) //nolint:gosec // spreads load; nothing secret
 }
+
+// overLimit sends away whoever has as many streams as one may have.
+func overLimit() []byte { return pauseFrame(jitter(5*time.Second, 30*time.Second)) }

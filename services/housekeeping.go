@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"belfry/services/journal"
@@ -20,22 +21,32 @@ const (
 // Housekeeping does what no request asks for: it stores expiries, and deletes what is past keeping.
 // Every node does it; each step is one conditional statement, so they do not get in each other's way.
 type Housekeeping struct {
-	db        *Database
-	journal   *journal.Journal
-	sessions  *Sessions
-	notices   *Notices
-	retention time.Duration
-	log       *slog.Logger
+	db       *Database
+	journal  *journal.Journal
+	sessions *Sessions
+	notices  *Notices
+	tasks    *Tasks
+	keep     Keeping
+	log      *slog.Logger
+}
+
+// Keeping is how long things are kept.
+type Keeping struct {
+	Log   time.Duration // the entries of the log, and tasks since they ended or last grew
+	Audit time.Duration // the record of who did what
 }
 
 // NewHousekeeping makes the service.
-func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, n *Notices, retention time.Duration, log *slog.Logger) *Housekeeping {
-	return &Housekeeping{db: db, journal: j, sessions: s, notices: n, retention: retention, log: log}
+func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, n *Notices, t *Tasks, keep Keeping, log *slog.Logger) *Housekeeping {
+	return &Housekeeping{db: db, journal: j, sessions: s, notices: n, tasks: t, keep: keep, log: log}
 }
 
 // Run keeps house until ctx ends.
 func (h *Housekeeping) Run(ctx context.Context) {
-	between := min(trimEvery, max(sweepEvery, h.retention/10)) + rand.N(sweepEvery/2) //nolint:gosec // jitter
+	between := min(trimEvery, max(sweepEvery, h.keep.Log/10)) + rand.N(sweepEvery/2) //nolint:gosec // jitter
+	var releasing sync.WaitGroup
+	releasing.Go(func() { h.release(ctx) }) // by itself: it must not wait for the rest
+	defer releasing.Wait()
 	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(between), time.NewTicker(purgeEvery)
 	defer sweep.Stop()
 	defer trim.Stop()
@@ -46,11 +57,12 @@ func (h *Housekeeping) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx), h.notices.Expire(ctx))
+			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx), h.notices.Expire(ctx), h.notices.Wake(ctx))
 		case <-trim.C:
 			if now, fresh := h.journal.Fresh(); fresh {
-				_, err = h.journal.Trim(ctx, now-h.retention.Milliseconds())
+				_, err = h.journal.Trim(ctx, now-h.keep.Log.Milliseconds())
 			}
+			err = errors.Join(err, h.tasks.Trim(ctx, h.keep.Log.Milliseconds()))
 		case <-purge.C:
 			err = h.purge(ctx)
 		}
@@ -77,14 +89,22 @@ func (h *Housekeeping) purge(ctx context.Context) error {
 	now := h.db.now()
 	for _, step := range []struct {
 		statement string
-		argument  int64
+		args      []any
 	}{
 		// An ended session is kept as long as its cookie can still be shown.
-		{"DELETE FROM sessions WHERE state = 'ended' AND created_at < " + now + " - ?", (h.sessions.limits.Max + cookieSlack).Milliseconds()},
-		{"DELETE FROM idempotency_keys WHERE created_at < " + now + " - ?", journal.OnceWindow.Milliseconds()},
-		{"DELETE FROM notice_states WHERE notice_id <= (SELECT trimmed FROM log_head) - ?", 0},
+		{"DELETE FROM sessions WHERE state = 'ended' AND created_at < " + now + " - ?", []any{(h.sessions.limits.Max + cookieSlack).Milliseconds()}},
+		{"DELETE FROM idempotency_keys WHERE created_at < " + now + " - ?", []any{journal.OnceWindow.Milliseconds()}},
+		{"DELETE FROM ceremonies WHERE expires_at <= " + now, nil},
+		{"DELETE FROM audit WHERE at < " + now + " - ?", []any{h.keep.Audit.Milliseconds()}},
+		{"DELETE FROM logout_tokens WHERE expires_at <= " + now, nil},
+		{"DELETE FROM password_resets WHERE expires_at <= " + now, nil},
+		{"DELETE FROM totps WHERE secret IS NULL AND pending_at <= " + now + " - ?", []any{totpPending.Milliseconds()}},
+		// The id of one that was scheduled may be long gone from the log, and the notice still there.
+		{"DELETE FROM notice_states WHERE notice_id <= (SELECT trimmed FROM log_head) AND NOT EXISTS (SELECT 1 FROM entries e" +
+			" WHERE e.kind = 'notice' AND e.subject <> e.log_offset AND e.subject = notice_states.notice_id)", nil},
+		{"DELETE FROM schedules WHERE withdrawn_at < " + now + " - ?", []any{h.keep.Log.Milliseconds()}},
 	} {
-		if err := h.db.Write.WithContext(ctx).Exec(step.statement, step.argument).Error; err != nil {
+		if err := h.db.Write.WithContext(ctx).Exec(step.statement, step.args...).Error; err != nil {
 			return err
 		}
 	}

@@ -17,24 +17,29 @@ import (
 // candidates is the offsets of what is addressed to one person, as they are now, newest first: their
 // own, everyone's since the account was made, a group's since they joined it. UNION, not UNION ALL: who is
 // reached by several ways gets a notice once. Each way is cut to one step before they are put
-// together, so that a page costs a page and not an inbox.
+// together, so that a page costs a page and not an inbox. Of two lower bounds SQLite uses one for the index, and not always the
+// higher: so there is one.
 const candidates = `WITH candidates AS (
 	SELECT log_offset FROM (
 		SELECT log_offset FROM (SELECT log_offset FROM recipients WHERE audience = @me
 			AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) own
-		UNION SELECT log_offset FROM (SELECT log_offset FROM recipients WHERE audience = 'everyone' AND log_offset > @joined
-			AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) everyones
+		UNION SELECT log_offset FROM (SELECT log_offset FROM recipients WHERE audience = 'everyone' AND log_offset > GREATEST(CAST(@joined AS bigint), @after)
+			AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) everyones
 		UNION SELECT log_offset FROM (%s) groups
 	) ways ORDER BY log_offset DESC LIMIT @step)
-SELECT candidates.log_offset, e.subject, e.payload, e.created_at, e.expires_at, s.read_at, s.archived_at, COALESCE(%s, false) AS fits
+`
+
+// fitted is what is told of each candidate.
+const fitted = `SELECT candidates.log_offset, e.subject, e.payload, e.created_at, e.expires_at, s.read_at, s.archived_at,
+	s.snoozed_until, COALESCE(s.snoozed_until > @now, false) AS snoozed, COALESCE(%s, false) AS fits
 `
 
 // The two ways of reading what is for a person's groups. On PostgreSQL each group is read from its newest on, and no
 // further than a step: as one join, all that was ever said to a group would be read and sorted for each page.
 const (
 	ofGroups = `SELECT r.log_offset FROM memberships m
-			JOIN recipients r ON r.audience = 'group:' || m.group_id AND r.log_offset > m.joined_offset
-			WHERE m.user_id = @user AND r.log_offset > @after AND r.log_offset < @before ORDER BY r.log_offset DESC LIMIT @step`
+			JOIN recipients r ON r.audience = 'group:' || m.group_id AND r.log_offset > max(m.joined_offset, @after)
+			WHERE m.user_id = @user AND r.log_offset < @before ORDER BY r.log_offset DESC LIMIT @step`
 	ofGroupsPostgres = `SELECT r.log_offset FROM memberships m
 			CROSS JOIN LATERAL (SELECT log_offset FROM recipients WHERE audience = 'group:' || m.group_id AND log_offset > m.joined_offset
 				AND log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step) r
@@ -64,12 +69,15 @@ var (
 	whereCurrent = whereNotice + ` AND (e.expires_at IS NULL OR e.expires_at > @now) AND (e.collapse_key = '' OR NOT EXISTS (
 		SELECT 1 FROM entries newer WHERE newer.kind = 'notice' AND newer.collapse_key <> '' AND newer.actor = e.actor
 		AND newer.collapse_key = e.collapse_key AND newer.log_offset > e.log_offset AND ` + fmt.Sprintf(visible, "newer") + `))`
-	whereInbox  = "s.archived_at IS NULL AND " + whereCurrent
+	whereKept   = "s.archived_at IS NULL AND " + whereCurrent
+	whereInbox  = "(s.snoozed_until IS NULL OR s.snoozed_until <= @now) AND " + whereKept
 	whereUnread = "s.read_at IS NULL AND " + whereInbox
+	// whereToRead is the unread with those that are to come back unread when their snooze ends.
+	whereToRead = "s.read_at IS NULL AND " + whereKept
 )
 
 var inboxStates = map[string]string{"inbox": whereInbox, "unread": whereUnread,
-	"archived": "s.archived_at IS NOT NULL AND " + whereNotice, "snoozed": "1 = 0", "all": whereNotice}
+	"archived": "s.archived_at IS NOT NULL AND " + whereNotice, "snoozed": "s.snoozed_until > @now AND " + whereKept, "all": whereNotice}
 
 // inboxQuery narrows what is read of an inbox.
 type inboxQuery struct {
@@ -78,6 +86,7 @@ type inboxQuery struct {
 	before int64          // 0 = from the newest on
 	after  int64
 	limit  int
+	search *searchQuery // nil = no words or category
 }
 
 // The steps in which an inbox is looked through: wider each time that too few fitted.
@@ -93,15 +102,17 @@ func (n *Notices) rows(tx *gorm.DB, user *models.User, q inboxQuery) (fitting []
 		before = math.MaxInt64
 	}
 	for step := min(max(firstStep, 2*q.limit), lastStep); ; step = min(2*step, lastStep) {
-		named := named(user, q.args)
-		named["after"], named["before"], named["step"] = q.after, before, step
+		if q.search.begins(before) {
+			step = min(2*q.limit, lastStep)
+		}
+		query, named := n.stepping(user, q, before, step)
 		var found []noticeRow
-		if err := tx.Raw(n.fitting(q.where)+" ORDER BY candidates.log_offset DESC", named).Scan(&found).Error; err != nil {
+		if err := tx.Raw(query, named).Scan(&found).Error; err != nil {
 			return nil, err
 		}
 		for i := range found {
 			before = found[i].LogOffset
-			if !found[i].Fits {
+			if !found[i].Fits || !q.search.matches(&found[i]) {
 				continue
 			}
 			if fitting = append(fitting, found[i]); len(fitting) == q.limit {
@@ -114,12 +125,34 @@ func (n *Notices) rows(tx *gorm.DB, user *models.User, q inboxQuery) (fitting []
 	}
 }
 
-func (n *Notices) fitting(where string) string {
-	groups, from := ofGroups, fromCandidates
-	if n.db.Dialect == Postgres {
-		groups, from = ofGroupsPostgres, fromCandidatesPostgres
+// stepping is the query for the next candidates, at most as many as it is wide: all of the inbox, or what the index has of it.
+func (n *Notices) stepping(user *models.User, q inboxQuery, before int64, width int) (query string, parameters map[string]any) {
+	named := named(user, q.args)
+	named["after"], named["before"], named["step"] = q.after, before, width
+	query = n.fitting(q.where)
+	if q.search.due(before) {
+		hits, args := n.hits(q.search, q.after, before)
+		maps.Copy(named, args)
+		query = n.fittingOf("WITH candidates AS ("+hits+")\n", fmt.Sprintf(visible, "e")+" AND "+q.where)
+	} else if q.search != nil {
+		q.search.walked = true
 	}
-	return fmt.Sprintf(candidates, groups, strings.ReplaceAll(where, "@now", n.db.now())) + from
+	return query + " ORDER BY candidates.log_offset DESC", named
+}
+
+func (n *Notices) fitting(where string) string {
+	if n.db.Dialect == Postgres {
+		return n.fittingOf(fmt.Sprintf(candidates, ofGroupsPostgres), where)
+	}
+	return n.fittingOf(strings.ReplaceAll(fmt.Sprintf(candidates, ofGroups), "GREATEST(", "max("), where)
+}
+
+func (n *Notices) fittingOf(candidates, where string) string {
+	from := fromCandidates
+	if n.db.Dialect == Postgres {
+		from = fromCandidatesPostgres
+	}
+	return candidates + strings.ReplaceAll(fmt.Sprintf(fitted, where), "@now", n.db.now()) + from
 }
 
 func named(user *models.User, more map[string]any) map[string]any {
@@ -128,17 +161,20 @@ func named(user *models.User, more map[string]any) map[string]any {
 	return all
 }
 
-// byID reads those of the given notices that are the user's.
-func (n *Notices) byID(tx *gorm.DB, user *models.User, ids ...int64) (rows []noticeRow, err error) {
-	err = tx.Raw(`SELECT e.log_offset, e.subject, e.payload, e.created_at, s.read_at, s.archived_at FROM entries e
+// byID reads those of the given notices that are the user's and in one of the states above, newest first.
+func (n *Notices) byID(tx *gorm.DB, user *models.User, where string, ids ...int64) (rows []noticeRow, err error) {
+	query := `SELECT e.log_offset, e.subject, e.payload, e.created_at, s.read_at, s.archived_at,
+			s.snoozed_until, COALESCE(s.snoozed_until > @now, false) AS snoozed FROM entries e
 		LEFT JOIN notice_states s ON s.user_id = @user AND s.notice_id = e.subject
-		WHERE ((e.subject = e.log_offset AND e.log_offset IN @ids) OR (e.subject <> e.log_offset AND e.subject IN @ids)) AND `+whereNotice+" AND "+fmt.Sprintf(visible, "e")+" ORDER BY e.log_offset DESC",
-		named(user, map[string]any{"ids": ids})).Scan(&rows).Error
+		WHERE e.log_offset IN (SELECT log_offset FROM entries WHERE kind = 'notice' AND subject = log_offset AND log_offset IN @ids
+			UNION ALL SELECT log_offset FROM entries WHERE kind = 'notice' AND subject <> log_offset AND subject IN @ids)
+			AND ` + where + " AND " + fmt.Sprintf(visible, "e") + " ORDER BY e.log_offset DESC"
+	err = tx.Raw(strings.ReplaceAll(query, "@now", n.db.now()), named(user, map[string]any{"ids": ids})).Scan(&rows).Error
 	return rows, err
 }
 
-// readFloor is a bound below which nothing of the user's inbox is unread, so that counting need not
-// begin at the first notice ever. Mark keeps it true.
+// readFloor is a bound below which nothing of the user's inbox is unread or will be when a snooze ends, so that
+// counting need not begin at the first notice ever. Mark keeps it true.
 const readFloor = "COALESCE((SELECT read_floor FROM inboxes WHERE user_id = @user), 0)"
 
 // forgetFloor is for who loses sight of notices: one of those may have superseded an older one that was
@@ -147,12 +183,12 @@ func forgetFloor(tx *gorm.DB, users ...int64) error {
 	return tx.Exec("DELETE FROM inboxes WHERE user_id IN ?", users).Error
 }
 
-// unread counts the unread of the inbox, and tells the oldest of them; 0 of none.
+// unread counts the unread of the inbox, and tells the oldest that is or will be one of them; 0 of none.
 func (n *Notices) unread(tx *gorm.DB, user *models.User) (count, oldest int64, err error) {
 	named := named(user, map[string]any{"before": int64(math.MaxInt64), "step": int64(math.MaxInt64)})
-	query := strings.ReplaceAll(n.fitting(whereUnread), "@after", readFloor)
+	query := strings.ReplaceAll(n.fitting(whereToRead), "@after", readFloor)
 	var sum struct{ Count, Oldest int64 }
-	err = tx.Raw("SELECT count(*) AS count, COALESCE(min(log_offset), 0) AS oldest FROM ("+query+") AS counted WHERE fits", named).Scan(&sum).Error
+	err = tx.Raw("SELECT count(*) FILTER (WHERE NOT snoozed) AS count, COALESCE(min(log_offset), 0) AS oldest FROM ("+query+") AS counted WHERE fits", named).Scan(&sum).Error
 	return sum.Count, sum.Oldest, err
 }
 
@@ -192,15 +228,15 @@ func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page 
 	if l.Category != "" {
 		q.where, q.args["topic"] = q.where+" AND e.topic = @topic", l.Category
 	}
-	if l.Text != "" {
-		q.where, q.args["pattern"] = q.where+n.matching(), "%"+escapeLike(strings.ToLower(l.Text))+"%"
-	}
 	err = n.db.snapshot(ctx, func(tx *gorm.DB) error {
 		head, err := journal.HeadIn(tx)
 		if err != nil {
 			return err
 		}
 		page.Cursor = journal.Position{Epoch: head.Epoch, Offset: head.Offset}.String()
+		if q.search, err = n.search(tx, user, l); err != nil {
+			return err
+		}
 		rows, err := n.rows(tx, user, q)
 		if err != nil {
 			return err
@@ -215,16 +251,8 @@ func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page 
 				return err
 			}
 		}
-		page.Unread, _, err = n.unread(tx, user)
+		page.Unread, err = n.unreadAt(tx, user, head)
 		return err
 	})
 	return page, err
-}
-
-// matching is the condition for a pattern in title or body, in any case.
-func (n *Notices) matching() string {
-	if n.db.Dialect == Postgres {
-		return ` AND (lower(e.payload::json->>'title') LIKE @pattern ESCAPE '\' OR lower(e.payload::json->>'body') LIKE @pattern ESCAPE '\')`
-	}
-	return ` AND (lower(json_extract(e.payload, '$.title')) LIKE @pattern ESCAPE '\' OR lower(json_extract(e.payload, '$.body')) LIKE @pattern ESCAPE '\')`
 }

@@ -94,7 +94,7 @@ func TestAnothersNoticeIsNotThere(t *testing.T) {
 		for _, wrong := range []int64{id, 0, -1, 999} {
 			_, err := n.notices.Get(t.Context(), bob, wrong)
 			refused(t, "get", err, models.CodeNotFound)
-			_, err = n.notices.MarkOne(t.Context(), bob, wrong, &yes, nil)
+			_, err = n.notices.MarkOne(t.Context(), bob, wrong, Marking{Read: &yes})
 			refused(t, "mark", err, models.CodeNotFound)
 		}
 		if marked := got(n.notices.Mark(t.Context(), bob, Marking{IDs: []int64{id, 999}, Read: &yes}))(t); marked.Changed != 0 {
@@ -120,7 +120,7 @@ func TestInboxStatesAndFilters(t *testing.T) {
 		n.run(t, "UPDATE entries SET expires_at = "+n.db.now()+" WHERE log_offset = ?", ids["old"])
 		yes, no := true, false
 		mark := func(read, archived *bool, title string) *NoticeView {
-			return got(n.notices.MarkOne(t.Context(), ann, ids[title], read, archived))(t)
+			return got(n.notices.MarkOne(t.Context(), ann, ids[title], Marking{Read: read, Archived: archived}))(t)
 		}
 		if v := mark(&yes, nil, "Read"); v.ReadAt == nil || v.ArchivedAt != nil {
 			t.Errorf("%+v", v)
@@ -141,7 +141,7 @@ func TestInboxStatesAndFilters(t *testing.T) {
 			{Listing{Category: "none"}, ""},
 			{Listing{Text: "READ"}, "Read"},
 			{Listing{Text: "thing"}, "plain"},
-			{Listing{Text: "0%_"}, `100%_\`}, {Listing{Text: "0%0"}, ""}, {Listing{Text: "p_ain"}, ""}, {Listing{Text: `_\`}, `100%_\`},
+			{Listing{Text: "100%_"}, `100%_\`}, {Listing{Text: "0%_"}, ""}, {Listing{Text: "0%0"}, ""}, {Listing{Text: "p_ain"}, ""}, {Listing{Text: `_\`}, `100%_\`},
 			{Listing{Text: "' OR 1=1 --"}, ""}, {Listing{Text: "@me ?"}, ""},
 			{Listing{Text: "日本"}, `100%_\`}, {Listing{Text: "Äpfel"}, `100%_\`}, {Listing{Text: "äpfel über"}, `100%_\`},
 			{Listing{State: "all", Category: "builds", Text: "read"}, "Read"},
@@ -182,6 +182,33 @@ func TestNewestSupersedes(t *testing.T) {
 	})
 }
 
+// TestSupersededStaysSo: what replaced a notice may be withdrawn or expire; what is over does not come back. One that waits
+// for its time has replaced nothing.
+func TestSupersededStaysSo(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system, ann, to := n.system(t), n.person(t, "ann"), Target{Users: []string{"ann"}}
+		keyed := func(title string) models.NoticeContent {
+			c := titled("%s", title)
+			c.CollapseKey = new("disk")
+			return c
+		}
+		n.publish(t, system, to, keyed("first"))
+		waits := n.later(t, system, to, time.Hour, keyed("waits"))
+		n.inboxIs(t, "one waits", ann, "first", 1)
+		must(t, n.notices.Withdraw(t.Context(), system, waits.ID))
+		n.inboxIs(t, "it never came", ann, "first", 1)
+		second := n.publish(t, system, to, keyed("second"))
+		n.inboxIs(t, "replaced", ann, "second", 1)
+		must(t, n.notices.Withdraw(t.Context(), system, second.ID))
+		n.inboxIs(t, "the newer one was withdrawn", ann, "", 0)
+		third := n.publish(t, system, to, keyed("third"))
+		n.inboxIs(t, "a third", ann, "third", 1)
+		n.publish(t, system, to, keyed("fourth"))
+		n.run(t, "UPDATE entries SET expires_at = 1 WHERE log_offset > ?", third.ID)
+		n.inboxIs(t, "the newer one has expired", ann, "", 0)
+	})
+}
+
 func TestListIsOfOneMoment(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		system, ann := n.system(t), n.person(t, "ann")
@@ -189,7 +216,7 @@ func TestListIsOfOneMoment(t *testing.T) {
 		atOnce(2, func(i int) {
 			if i == 0 {
 				for k := range entries {
-					if _, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Users: []string{"ann"}}, titled("%d", k), Repeatable{}}); err != nil {
+					if _, err := n.notices.Publish(t.Context(), system, Outgoing{To: Target{Users: []string{"ann"}}, Content: titled("%d", k)}); err != nil {
 						t.Error(err)
 					}
 				}

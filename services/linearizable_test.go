@@ -25,6 +25,8 @@ var (
 
 // TestSessionsAreLinearizable has clients of two nodes lock, unlock, end and use the same sessions at once,
 // with no hints between the nodes, and asks porcupine whether what they were answered can be one history.
+//
+// Security: S10, L12, L18
 func TestSessionsAreLinearizable(t *testing.T) {
 	t.Parallel()
 	t.Run("nodes that follow the log", func(t *testing.T) { t.Parallel(); checkHistory(t, false) })

@@ -74,7 +74,7 @@ func TestMarkUpTo(t *testing.T) {
 			done = append(done, n.publish(t, system, Target{Users: []string{"ann"}}, titled("n%d", i)))
 		}
 		yes := true
-		got(n.notices.MarkOne(t.Context(), ann, done[1].ID, nil, &yes))(t) // archived: not of the inbox
+		got(n.notices.MarkOne(t.Context(), ann, done[1].ID, Marking{Archived: &yes}))(t) // archived: not of the inbox
 		at, _ := journal.ParsePosition(done[3].Cursor)
 		marked := got(n.notices.Mark(t.Context(), ann, Marking{UpTo: &at, Read: &yes}))(t)
 		if marked != (Marked{Changed: 3, Unread: 2}) {
@@ -120,7 +120,7 @@ func TestUnreadIsTrueAtItsPlace(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		system, ann := n.system(t), n.person(t, "ann")
 		publish := func(i int) int64 {
-			done, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Users: []string{"ann"}}, titled("%d", i), Repeatable{}})
+			done, err := n.notices.Publish(t.Context(), system, Outgoing{To: Target{Users: []string{"ann"}}, Content: titled("%d", i)})
 			if err != nil {
 				t.Error(err)
 			}

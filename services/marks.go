@@ -21,6 +21,8 @@ type StateEvent struct {
 	UpTo   string  `json:"up_to,omitempty"`
 	State  string  `json:"state"`
 	Unread *int64  `json:"unread"`
+
+	SnoozedUntil *models.Instant `json:"snoozed_until,omitempty"` // of the state "snoozed"
 }
 
 // Marking is what a person does with notices: these, or all of the inbox at or before UpTo.
@@ -29,6 +31,12 @@ type Marking struct {
 	UpTo     *journal.Position
 	Read     *bool
 	Archived *bool
+	Snooze   *Snooze // with IDs only
+}
+
+// Snooze puts notices off, or back into the inbox. What is put off is not archived, and what is archived not put off.
+type Snooze struct {
+	Until *models.Instant // nil = not any more; at most models.MaxSnooze ahead
 }
 
 // Marked tells how many notices changed, and how many are unread after it.
@@ -37,7 +45,7 @@ type Marked struct {
 	Unread  int64 `json:"unread"`
 }
 
-// Mark changes what the user has read and archived. Ids that are not the user's are passed over.
+// Mark changes what the user has read, archived and put off. Ids that are not the user's are passed over.
 func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marked Marked, err error) {
 	_, err = n.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		marked.Changed = 0
@@ -51,12 +59,19 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 		if m.UpTo != nil && m.UpTo.Epoch != head.Epoch {
 			return nil, models.InvalidField("up_to", "A cursor of this log; load the inbox anew.")
 		}
-		rows, err := n.marking(tx, user, m)
+		now := new(models.Instant)
+		if err := tx.Raw("SELECT " + n.db.now()).Scan(now).Error; err != nil {
+			return nil, err
+		}
+		if err := checkMarking(m, *now); err != nil {
+			return nil, err
+		}
+		back, err := n.wake(tx, user)
 		if err != nil {
 			return nil, err
 		}
-		now := new(models.Instant)
-		if err := tx.Raw("SELECT " + n.db.now()).Scan(now).Error; err != nil {
+		rows, err := n.marking(tx, user, m)
+		if err != nil {
 			return nil, err
 		}
 		states, changed := markRows(rows, user.ID, m, now)
@@ -67,7 +82,8 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 		if marked.Unread, err = n.settle(tx, user, head.Offset); err != nil {
 			return nil, err
 		}
-		return stateDrafts(user, m, states, changed, marked.Unread), nil
+		// What came back of itself comes first: who follows the entries then has it in the inbox that was marked.
+		return append(backDrafts(user, back, marked.Unread), stateDrafts(user, m, states, changed, marked.Unread)...), nil
 	})
 	return marked, err
 }
@@ -80,7 +96,7 @@ func (n *Notices) marking(tx *gorm.DB, user *models.User, m Marking) ([]noticeRo
 	case len(m.IDs) == 0:
 		return nil, nil
 	default:
-		return n.byID(tx, user, m.IDs...)
+		return n.byID(tx, user, whereNotice, m.IDs...)
 	}
 }
 
@@ -90,18 +106,18 @@ func (n *Notices) store(tx *gorm.DB, user *models.User, m Marking, rows []notice
 	if len(changed) == 0 {
 		return nil
 	}
-	upsert := clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}, {Name: "notice_id"}}, DoUpdates: clause.AssignmentColumns([]string{"read_at", "archived_at"})}
+	upsert := clause.OnConflict{Columns: []clause.Column{{Name: "user_id"}, {Name: "notice_id"}}, DoUpdates: clause.AssignmentColumns([]string{"read_at", "archived_at", "snoozed_until"})}
 	if err := tx.Clauses(upsert).CreateInBatches(changed, nameChunk/2).Error; err != nil {
 		return err
 	}
-	if (m.Read == nil || *m.Read) && (m.Archived == nil || *m.Archived) {
+	if (m.Read == nil || *m.Read) && (m.Archived == nil || *m.Archived) && m.Snooze == nil {
 		return nil
 	}
 	oldest := rows[len(rows)-1].LogOffset // they come newest first
 	return tx.Exec("UPDATE inboxes SET read_floor = ? WHERE user_id = ? AND read_floor >= ?", oldest-1, user.ID, oldest).Error
 }
 
-// settle counts what is unread and raises the bound of the next count to just below it. Nothing can be
+// settle counts what is unread and raises the bound of the next count to just below what is or will be. Nothing can be
 // published meanwhile, for the head stands still.
 func (n *Notices) settle(tx *gorm.DB, user *models.User, head int64) (unread int64, err error) {
 	unread, oldest, err := n.unread(tx, user)
@@ -109,7 +125,7 @@ func (n *Notices) settle(tx *gorm.DB, user *models.User, head int64) (unread int
 		return 0, err
 	}
 	floor := head
-	if unread > 0 {
+	if oldest > 0 {
 		floor = oldest - 1
 	}
 	return unread, tx.Exec(`INSERT INTO inboxes (user_id, read_floor) VALUES (?, ?)
@@ -118,13 +134,16 @@ func (n *Notices) settle(tx *gorm.DB, user *models.User, head int64) (unread int
 
 // markRows works out the new row of each notice that changes, and the words for what happened.
 func markRows(rows []noticeRow, user int64, m Marking, now *models.Instant) (states []string, changed []models.NoticeState) {
+	shelved := false
 	for _, r := range rows {
-		next := models.NoticeState{UserID: user, NoticeID: r.Subject, ReadAt: r.ReadAt, ArchivedAt: r.ArchivedAt}
+		next := models.NoticeState{UserID: user, NoticeID: r.Subject, ReadAt: r.ReadAt, ArchivedAt: r.ArchivedAt, SnoozedUntil: r.SnoozedUntil}
 		a := flip(&next.ReadAt, m.Read, now)
 		b := flip(&next.ArchivedAt, m.Archived, now)
-		if a || b {
+		c := putOff(&next, m.Snooze)
+		if a || b || c {
 			changed = append(changed, next)
 		}
+		shelved = shelved || r.ArchivedAt != nil
 	}
 	if m.Read != nil {
 		states = append(states, word(*m.Read, "read", "unread"))
@@ -132,7 +151,35 @@ func markRows(rows []noticeRow, user int64, m Marking, now *models.Instant) (sta
 	if m.Archived != nil {
 		states = append(states, word(*m.Archived, "archived", "unarchived"))
 	}
+	switch {
+	case m.Snooze == nil:
+	case m.Snooze.Until == nil && (m.Archived == nil || !*m.Archived):
+		states = append(states, stateUnsnoozed)
+	case m.Snooze.Until != nil:
+		if shelved && m.Archived == nil {
+			states = append(states, "unarchived")
+		}
+		states = append(states, "snoozed")
+	}
 	return states, changed
+}
+
+// putOff sets or clears the time until which a notice is away, and says whether that changed anything.
+func putOff(next *models.NoticeState, want *Snooze) bool {
+	before := next.SnoozedUntil
+	switch {
+	case next.ArchivedAt != nil && (want == nil || want.Until == nil):
+		next.SnoozedUntil = nil
+	case want != nil:
+		next.SnoozedUntil = want.Until
+		if want.Until != nil {
+			next.ArchivedAt = nil
+		}
+	}
+	if before == nil || next.SnoozedUntil == nil {
+		return before != next.SnoozedUntil
+	}
+	return *before != *next.SnoozedUntil
 }
 
 // flip sets or clears a mark and says whether that changed anything; the first time stands.
@@ -168,22 +215,30 @@ func stateDrafts(user *models.User, m Marking, states []string, changed []models
 	}
 	drafts := make([]journal.Draft, len(states))
 	for i, state := range states {
-		event.State = state
-		payload, err := json.Marshal(event)
-		if err != nil {
-			panic("services: a state has no JSON: " + err.Error()) // numbers and words always have
+		if event.State, event.SnoozedUntil = state, nil; state == "snoozed" {
+			event.SnoozedUntil = m.Snooze.Until
 		}
-		drafts[i] = journal.Draft{Kind: kindNoticeState, Actor: userAudience(user.ID), Audiences: []string{userAudience(user.ID)}, Payload: payload}
+		drafts[i] = stateDraft(userAudience(user.ID), event, userAudience(user.ID))
 	}
 	return drafts
 }
 
+// stateDraft is the entry that tells audiences of an event.
+func stateDraft(actor string, event StateEvent, audiences ...string) journal.Draft {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		panic("services: a state has no JSON: " + err.Error()) // numbers and words always have
+	}
+	return journal.Draft{Kind: kindNoticeState, Actor: actor, Audiences: audiences, Payload: payload}
+}
+
 // MarkOne changes one notice of the user's and gives it; another's is not there.
-func (n *Notices) MarkOne(ctx context.Context, user *models.User, id int64, read, archived *bool) (*NoticeView, error) {
+func (n *Notices) MarkOne(ctx context.Context, user *models.User, id int64, m Marking) (*NoticeView, error) {
 	if _, err := n.Get(ctx, user, id); err != nil {
 		return nil, err
 	}
-	if _, err := n.Mark(ctx, user, Marking{IDs: []int64{id}, Read: read, Archived: archived}); err != nil {
+	m.IDs, m.UpTo = []int64{id}, nil
+	if _, err := n.Mark(ctx, user, m); err != nil {
 		return nil, err
 	}
 	return n.Get(ctx, user, id)

@@ -3,8 +3,8 @@ package services
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strconv"
+	"time"
 
 	"belfry/models"
 	"belfry/services/journal"
@@ -18,6 +18,7 @@ type Notices struct {
 	db        *Database
 	journal   *journal.Journal
 	directory *directory
+	summaries *summaries // nil where there are no streams
 }
 
 // NewNotices makes the service.
@@ -26,44 +27,48 @@ func NewNotices(db *Database, j *journal.Journal) *Notices {
 }
 
 // Target says for whom a notice is.
-type Target struct {
-	Users    []string
-	Groups   []string
-	Everyone bool
-}
+type Target = models.Target
 
 // Published says where a notice went. It is durable.
 type Published struct {
-	ID       int64  `json:"id"`
-	Cursor   string `json:"cursor" doc:"Its place in the log"`
-	Replayed bool   `json:"-"`
+	ID       int64
+	Cursor   string // its place in the log; empty of one that waits for its time
+	Replayed bool
 }
 
 // Outgoing is a notice on its way.
 type Outgoing struct {
-	To      Target
-	Content models.NoticeContent
-	Once    Repeatable
+	To        Target
+	Content   models.NoticeContent
+	Once      Repeatable
+	DeliverAt *models.Instant // nil or past: at once
+	Delay     time.Duration   // where DeliverAt is nil: from now, by the database's clock
 }
 
 // Publish puts a notice into the inboxes and onto the streams of those it is for, and returns when it
 // is durable. A plain user may write to a few users; groups and everyone are for keys and admins.
-func (n *Notices) Publish(ctx context.Context, p *Principal, o Outgoing) (Published, error) {
-	draft, done, err := n.draft(ctx, p, o)
+func (n *Notices) Publish(ctx context.Context, p *Principal, o Outgoing) (out Published, err error) {
+	ctx, span := startPublish(ctx, p, 1)
+	defer func() { endPublish(span, err) }()
+	now, err := n.clockFor(ctx, o)
+	if err != nil {
+		return Published{}, err
+	}
+	checked, done, err := n.draft(ctx, p, o, now)
 	switch {
 	case err != nil:
 		return Published{}, err
 	case done != nil:
 		return *done, nil
 	}
-	receipt, err := n.journal.Append(ctx, draft)
+	receipts, err := n.append(ctx, []draft{checked})
 	switch {
-	case errors.Is(err, journal.ErrOnceReused):
-		return Published{}, errOnceReused
 	case err != nil:
 		return Published{}, err
+	case receipts[0].Reused():
+		return Published{}, errOnceReused
 	}
-	return n.published(receipt.Offset, receipt.Replayed), nil
+	return n.answer(ctx, &checked, receipts[0].Offset, receipts[0].Replayed)
 }
 
 // MaxBatch is how many notices one request may publish.
@@ -71,13 +76,22 @@ const MaxBatch = 1000
 
 // PublishAll publishes several, in their order, and tells of each what became of it. What is wrong with one does not
 // keep another back. An error means that the outcome of all is unknown or none.
-func (n *Notices) PublishAll(ctx context.Context, p *Principal, batch []Outgoing) ([]Published, []error, error) {
+func (n *Notices) PublishAll(ctx context.Context, p *Principal, batch []Outgoing) (all []Published, refusals []error, err error) {
+	ctx, span := startPublish(ctx, p, len(batch))
+	defer func() { endPublish(span, err) }()
 	published, refused := make([]Published, len(batch)), make([]error, len(batch))
 	waiting := make([]int, 0, len(batch))
-	drafts := make([]journal.Draft, len(batch))
+	drafts := make([]draft, len(batch))
+	now, err := n.clockFor(ctx, batch...)
+	if err == nil {
+		err = n.db.nameBrief(ctx, batch)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
 	for i, o := range batch {
-		draft, done, err := n.draft(ctx, p, o)
-		if drafts[i], refused[i] = draft, err; done != nil {
+		checked, done, err := n.draft(ctx, p, o, now)
+		if drafts[i], refused[i] = checked, err; done != nil {
 			published[i] = *done
 		} else if err == nil {
 			waiting = append(waiting, i)
@@ -87,14 +101,18 @@ func (n *Notices) PublishAll(ctx context.Context, p *Principal, batch []Outgoing
 		}
 	}
 	for len(waiting) > 0 {
-		now, later := withoutRepeats(drafts, waiting)
-		receipts, err := n.journal.AppendAll(ctx, pick(drafts, now))
+		first, later := withoutRepeats(drafts, waiting)
+		receipts, err := n.append(ctx, pick(drafts, first))
 		if err != nil {
 			return nil, nil, err
 		}
-		for k, i := range now {
-			if published[i] = n.published(receipts[k].Offset, receipts[k].Replayed); receipts[k].Reused() {
+		for k, i := range first {
+			if receipts[k].Reused() {
 				refused[i] = errOnceReused
+				continue
+			}
+			if published[i], err = n.answer(ctx, &drafts[i], receipts[k].Offset, receipts[k].Replayed); err != nil {
+				return nil, nil, err
 			}
 		}
 		waiting = later
@@ -117,7 +135,7 @@ func (n *Notices) Repeats(ctx context.Context, once Repeatable) error {
 }
 
 // withoutRepeats puts off the second use of a key: it is answered with what the first has made.
-func withoutRepeats(drafts []journal.Draft, waiting []int) (now, later []int) {
+func withoutRepeats(drafts []draft, waiting []int) (first, later []int) {
 	used := map[string]bool{}
 	for _, i := range waiting {
 		once := drafts[i].Once
@@ -128,13 +146,13 @@ func withoutRepeats(drafts []journal.Draft, waiting []int) (now, later []int) {
 		if once != nil {
 			used[once.Key] = true
 		}
-		now = append(now, i)
+		first = append(first, i)
 	}
-	return now, later
+	return first, later
 }
 
-func pick(drafts []journal.Draft, which []int) []journal.Draft {
-	picked := make([]journal.Draft, len(which))
+func pick(drafts []draft, which []int) []draft {
+	picked := make([]draft, len(which))
 	for k, i := range which {
 		picked[k] = drafts[i]
 	}
@@ -147,48 +165,59 @@ func (n *Notices) published(offset int64, replayed bool) Published {
 
 // draft checks a notice and makes the log's entry of it. What the request depended on may have changed since it was
 // answered, but not its answer: the same request again is told what it made then.
-func (n *Notices) draft(ctx context.Context, p *Principal, o Outgoing) (draft journal.Draft, done *Published, err error) {
-	if draft, err = n.fresh(ctx, p, o.To, o.Content, o.Once); err == nil || o.Once.Key == "" {
-		return draft, nil, err
+func (n *Notices) draft(ctx context.Context, p *Principal, o Outgoing, now models.Instant) (checked draft, done *Published, err error) {
+	o.settle(now)
+	if checked, err = n.fresh(ctx, p, o, now); err == nil || o.Once.Key == "" {
+		return checked, nil, err
 	}
 	id, fault := n.db.madeBy(ctx, o.Once)
 	if fault != nil || id == 0 {
-		return draft, nil, err
+		return draft{}, nil, err
 	}
-	made := n.published(id, true)
-	return draft, &made, nil
+	made, fault := n.answer(ctx, &draft{timed: o.DeliverAt != nil}, id, true)
+	if fault != nil {
+		return draft{}, nil, fault
+	}
+	return draft{}, &made, nil
 }
 
-func (n *Notices) fresh(ctx context.Context, p *Principal, to Target, c models.NoticeContent, once Repeatable) (journal.Draft, error) {
-	if err := mayAddress(p, to); err != nil {
-		return journal.Draft{}, err
+func (n *Notices) fresh(ctx context.Context, p *Principal, o Outgoing, now models.Instant) (draft, error) {
+	if err := mayAddress(p, o.To); err != nil {
+		return draft{}, err
 	}
-	if err := CheckContent(&c, to); err != nil {
-		return journal.Draft{}, err
+	c := o.Content
+	if c.Category == nil && p.Key != nil && p.Key.Category != "" {
+		c.Category = &p.Key.Category
 	}
-	audiences, err := n.audiences(ctx, to)
+	if err := refuse(append(contentFaults(&c, o.To), o.timeFaults(now)...)); err != nil {
+		return draft{}, err
+	}
+	audiences, err := n.audiences(ctx, o.To)
 	if err != nil {
-		return journal.Draft{}, err
+		return draft{}, err
 	}
 	c.Sender = p.sender()
 	payload, err := json.Marshal(c)
 	if err != nil {
-		return journal.Draft{}, models.InvalidField("data", "Not JSON.")
+		return draft{}, models.InvalidField("data", "Not JSON.")
 	}
-	draft := journal.Draft{Kind: kindNotice, Actor: p.Actor(), Audiences: audiences, Payload: payload}
+	d := draft{Draft: journal.Draft{Kind: kindNotice, Actor: p.Actor(), Audiences: audiences, Payload: payload}, timed: o.DeliverAt != nil}
+	if o.waits(now) {
+		d.deliverAt = *o.DeliverAt
+	}
 	if c.Category != nil {
-		draft.Topic = *c.Category
+		d.Topic = *c.Category
 	}
 	if c.CollapseKey != nil {
-		draft.CollapseKey = *c.CollapseKey
+		d.CollapseKey = *c.CollapseKey
 	}
 	if c.ExpiresAt != nil {
-		draft.ExpiresAt = int64(*c.ExpiresAt)
+		d.ExpiresAt = int64(*c.ExpiresAt)
 	}
-	if once.Key != "" {
-		draft.Once = &journal.Once{Principal: once.Principal, Key: once.Key, Digest: once.Digest}
+	if o.Once.Key != "" {
+		d.Once = &journal.Once{Principal: o.Once.Principal, Key: o.Once.Key, Digest: o.Once.Digest}
 	}
-	return draft, nil
+	return d, nil
 }
 
 func mayAddress(p *Principal, to Target) error {
@@ -239,12 +268,18 @@ type noticeRow struct {
 	CreatedAt  models.Instant
 	ReadAt     *models.Instant
 	ArchivedAt *models.Instant
-	Fits       bool // of a candidate: it is what was asked for
+
+	SnoozedUntil *models.Instant
+	Snoozed      bool // that is yet to come
+	Fits         bool // of a candidate: it is what was asked for
 }
 
 func (r *noticeRow) view(epoch string) (NoticeView, error) {
 	v := NoticeView{ID: r.Subject, Cursor: journal.Position{Epoch: epoch, Offset: r.LogOffset}.String(),
 		CreatedAt: r.CreatedAt, ReadAt: r.ReadAt, ArchivedAt: r.ArchivedAt}
+	if r.Snoozed {
+		v.SnoozedUntil = r.SnoozedUntil
+	}
 	return v, json.Unmarshal([]byte(r.Payload), &v.NoticeContent)
 }
 
@@ -266,7 +301,7 @@ func noticeFrame(e *journal.Entry, position string) []byte {
 
 // Get gives one notice of the user's; another's is not there.
 func (n *Notices) Get(ctx context.Context, user *models.User, id int64) (*NoticeView, error) {
-	rows, err := n.byID(n.db.Write.WithContext(ctx), user, id)
+	rows, err := n.byID(n.db.Write.WithContext(ctx), user, whereNotice, id)
 	if err != nil {
 		return nil, err
 	}

@@ -20,8 +20,9 @@ var (
 
 // CheckContent completes a notice with its defaults and names everything that is wrong with it. Publish calls it; it is
 // exported for the test that holds it against what the API's description says.
-func CheckContent(c *models.NoticeContent, to Target) error {
-	var faults []models.FieldError
+func CheckContent(c *models.NoticeContent, to Target) error { return refuse(contentFaults(c, to)) }
+
+func contentFaults(c *models.NoticeContent, to Target) (faults []models.FieldError) {
 	fault := func(field, format string, args ...any) {
 		faults = append(faults, models.FieldError{Field: field, Detail: fmt.Sprintf(format, args...)})
 	}
@@ -52,7 +53,7 @@ func CheckContent(c *models.NoticeContent, to Target) error {
 	if c.ExpiresAt != nil && !c.ExpiresAt.Time().After(time.Now()) {
 		fault("expires_at", "A time to come.")
 	}
-	return refuse(faults)
+	return faults
 }
 
 func orDefault(value, fallback string) string {
@@ -94,7 +95,7 @@ func checkData(c *models.NoticeContent, fault func(field, format string, args ..
 
 func checkLinks(c *models.NoticeContent, fault func(field, format string, args ...any)) {
 	const rule = "An http or https address, or a path that begins with one slash; at most 2,048 bytes."
-	if c.URL != nil && !validLink(*c.URL) {
+	if c.URL != nil && !ValidLink(*c.URL) {
 		fault("url", rule)
 	}
 	if c.Actions == nil {
@@ -107,15 +108,15 @@ func checkLinks(c *models.NoticeContent, fault func(field, format string, args .
 		if n := utf8.RuneCountInString(a.Label); n < 1 || n > models.MaxActionLabel {
 			fault(fmt.Sprintf("actions[%d].label", i), "1 to %d characters.", models.MaxActionLabel)
 		}
-		if !validLink(a.URL) {
+		if !ValidLink(a.URL) {
 			fault(fmt.Sprintf("actions[%d].url", i), rule)
 		}
 	}
 }
 
-// validLink lets through what cannot run as a script and cannot leave the site unseen: browsers drop
+// ValidLink lets through what cannot run as a script and cannot leave the site unseen: browsers drop
 // tabs and line ends from an address and take a backslash for a slash, so "/\host" is another host.
-func validLink(link string) bool {
+func ValidLink(link string) bool {
 	if link == "" || len(link) > models.MaxURL || strings.ContainsFunc(link, func(r rune) bool { return r <= ' ' || r == '\\' || r == 0x7f }) {
 		return false
 	}

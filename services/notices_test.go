@@ -88,7 +88,7 @@ func TestValidLink(t *testing.T) {
 		"https:": false, "https:/host": false, "https:///path": false, "http:host": false, "://host": false, "https://[": false, "https://host\x00/": false, "/\x7f": false,
 		`https:\\host`: false, `https://host\@other/`: false, "/" + strings.Repeat("a", 2048): false,
 	} {
-		if got := validLink(link); got != want {
+		if got := ValidLink(link); got != want {
 			t.Errorf("%q: %v", link, got)
 		}
 	}
@@ -138,7 +138,7 @@ func TestWhoMayWriteToWhom(t *testing.T) {
 		boss.User.Role = models.RoleAdmin
 		plain, admin, system := &Principal{Live: l}, &Principal{Live: &boss}, n.system(t)
 		publish := func(p *Principal, to Target) error {
-			_, err := n.notices.Publish(t.Context(), p, Outgoing{to, titled("x"), Repeatable{}})
+			_, err := n.notices.Publish(t.Context(), p, Outgoing{To: to, Content: titled("x")})
 			return err
 		}
 		must(t, publish(plain, Target{Users: names[:models.MaxUserTargets]}))
@@ -168,7 +168,7 @@ func TestPublishOnce(t *testing.T) {
 		once := Repeatable{Principal: system.Actor(), Key: "k", Digest: "d"}
 		ids := make([]int64, 8)
 		atOnce(len(ids), func(i int) {
-			done, err := n.notices.Publish(t.Context(), system, Outgoing{to, titled("x"), once})
+			done, err := n.notices.Publish(t.Context(), system, Outgoing{To: to, Content: titled("x"), Once: once})
 			if err != nil {
 				t.Error(err)
 			}
@@ -179,13 +179,13 @@ func TestPublishOnce(t *testing.T) {
 			t.Errorf("%v", ids)
 		}
 		once.Digest = "other"
-		_, err := n.notices.Publish(t.Context(), system, Outgoing{to, titled("y"), once})
+		_, err := n.notices.Publish(t.Context(), system, Outgoing{To: to, Content: titled("y"), Once: once})
 		refused(t, "another request", err, models.CodeIdempotencyMismatch)
 		// A refusal is not kept: the key is still free.
 		once.Key = "free"
-		_, err = n.notices.Publish(t.Context(), system, Outgoing{to, titled(""), once})
+		_, err = n.notices.Publish(t.Context(), system, Outgoing{To: to, Content: titled(""), Once: once})
 		refused(t, "wrong", err, models.CodeInvalid)
-		if done := got(n.notices.Publish(t.Context(), system, Outgoing{to, titled("x"), once}))(t); done.Replayed {
+		if done := got(n.notices.Publish(t.Context(), system, Outgoing{To: to, Content: titled("x"), Once: once}))(t); done.Replayed {
 			t.Errorf("%+v", done)
 		}
 	})

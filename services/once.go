@@ -2,6 +2,9 @@ package services
 
 import (
 	"context"
+	"slices"
+	"strconv"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -14,9 +17,52 @@ type Repeatable struct {
 	Principal string
 	Key       string
 	Digest    string // of what the request asks for
+
+	// Brief is of a request that nothing but time tells from a later one: the same again is a repeat for some minutes, and
+	// then news. Only PublishAll looks at it; it names the request anew.
+	Brief bool
 }
 
 var errOnceReused = models.Errorf(models.CodeIdempotencyMismatch, "This Idempotency-Key was used for another request.")
+
+// retryStretch is how long a brief request is known at least, and at most twice as long. Senders of alerts that got no
+// answer try again within a minute; they remind of an alert, by the same words, after five minutes at the earliest.
+const retryStretch = 2 * time.Minute
+
+// nameBrief adds to the key of each brief request of one caller the stretch of time that it falls into, or the one before
+// if it was made then, so that the end of a stretch makes nothing new.
+func (d *Database) nameBrief(ctx context.Context, batch []Outgoing) error {
+	named := func(key string, stretch int64) string { return key + "@" + strconv.FormatInt(stretch, 10) }
+	var brief []*Repeatable
+	for i := range batch {
+		if once := &batch[i].Once; once.Brief && once.Key != "" {
+			brief = append(brief, once)
+		}
+	}
+	if len(brief) == 0 {
+		return nil
+	}
+	now, err := d.clock(ctx)
+	if err != nil {
+		return err
+	}
+	stretch := int64(now) / retryStretch.Milliseconds()
+	before := make([]string, len(brief))
+	for i, once := range brief {
+		before[i] = named(once.Key, stretch-1)
+	}
+	var made []string
+	err = d.Read.WithContext(ctx).Raw("SELECT key FROM idempotency_keys WHERE principal = ? AND key IN ?", brief[0].Principal, before).Scan(&made).Error
+	if err != nil {
+		return err
+	}
+	for i, once := range brief {
+		if once.Key = named(once.Key, stretch); slices.Contains(made, before[i]) {
+			once.Key = before[i]
+		}
+	}
+	return nil
+}
 
 // createOnce runs create in a transaction that also remembers the request, and gives the id of what
 // it made. The same request again makes nothing and gets the same id; one that comes while the first

@@ -82,7 +82,7 @@ func newDirectory(db *Database, j *journal.Journal) *directory {
 		switch e.Kind {
 		case kindAccount:
 			d.users.forgetWhere(func(id int64) bool { return userAudience(id) == e.Audiences[0] })
-		case kindGroupRemoved:
+		case kindGroupChanged, kindGroupRemoved:
 			d.groups.forgetWhere(func(id int64) bool { return groupAudience(id) == e.Audiences[0] })
 		}
 	}, func() { d.users.clear(); d.groups.clear() })
@@ -101,26 +101,44 @@ func (d *directory) userIDs(ctx context.Context, names []string) ([]int64, error
 
 func (d *directory) groupIDs(ctx context.Context, names []string) ([]int64, error) {
 	found, err := d.find(d.groups, names, func(names []string) (map[string]int64, error) {
-		return findNames(d.db.Read.WithContext(ctx).Model(&models.Group{}), "name", names)
+		return findNames(d.db.Read.WithContext(ctx).Model(&models.Group{}).Where(enabled), "name", names)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return idsOf(names, found, "to.groups", unknownGroup)
+	ids, err := idsOf(names, found, "to.groups", unknownGroup)
+	if err != nil {
+		return nil, d.disabled(ctx, names, err)
+	}
+	return ids, nil
+}
+
+// enabled holds of groups that take notices, and of people who may sign in.
+const enabled = "disabled_at IS NULL"
+
+// disabled says of a refused name that its group is there, where that is so.
+func (d *directory) disabled(ctx context.Context, names []string, unknown error) error {
+	all, err := findNames(d.db.Read.WithContext(ctx).Model(&models.Group{}).Where("NOT "+enabled), "name", names)
+	for _, name := range names {
+		if _, there := all[strings.ToLower(name)]; there && err == nil {
+			return models.InvalidField("to.groups", "The group "+name+" is disabled.")
+		}
+	}
+	return unknown
 }
 
 // warm reads the names of everybody, up to what memory holds.
 func (d *directory) warm(ctx context.Context) error {
 	for _, kind := range []struct {
-		known         *cache[string, int64]
-		table, column string
-	}{{d.users, "users", "username"}, {d.groups, "groups", "name"}} {
+		known                *cache[string, int64]
+		table, column, which string
+	}{{d.users, "users", "username", ""}, {d.groups, "groups", "name", enabled}} {
 		_, turn, _ := kind.known.get("")
 		var rows []struct {
 			ID   int64
 			Name string
 		}
-		err := d.db.Read.WithContext(ctx).Table(kind.table).Select("id, lower(" + kind.column + ") AS name").Limit(cacheLimit).Scan(&rows).Error
+		err := d.db.Read.WithContext(ctx).Table(kind.table).Where(kind.which).Select("id, lower(" + kind.column + ") AS name").Limit(cacheLimit).Scan(&rows).Error
 		if err != nil {
 			return err
 		}
@@ -181,7 +199,8 @@ func (r *Recipients) Find(ctx context.Context, p *Principal, text string) ([]Rec
 		WHERE disabled_at IS NULL AND (lower(username) LIKE ? ESCAPE '\' OR lower(display_name) LIKE ? ESCAPE '\')`
 	args := []any{like, like}
 	if p.Key != nil || p.IsAdmin() {
-		query += ` UNION ALL SELECT 'group', name, display_name FROM groups WHERE lower(name) LIKE ? ESCAPE '\' OR lower(display_name) LIKE ? ESCAPE '\'`
+		query += ` UNION ALL SELECT 'group', name, display_name FROM groups
+			WHERE disabled_at IS NULL AND (lower(name) LIKE ? ESCAPE '\' OR lower(display_name) LIKE ? ESCAPE '\')`
 		args = append(args, like, like)
 	}
 	query = "SELECT * FROM (" + query + `) AS found ORDER BY CASE WHEN lower(name) LIKE ? ESCAPE '\' THEN 0 ELSE 1 END, lower(name) LIMIT ?`

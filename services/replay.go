@@ -28,7 +28,9 @@ func (st *Stream) replay(ctx context.Context) error {
 	}
 	if pos < read.head.Trimmed {
 		at := journal.Position{Epoch: read.head.Epoch, Offset: read.head.Offset}
-		st.conn.Restart(resetFrame("trimmed", at.String()), at.Offset)
+		if st.conn.Restart(resetFrame("trimmed", at.String()), at.Offset) {
+			s.reset(st.user, "trimmed")
+		}
 		return nil
 	}
 	st.conn.Advance(read.frames, read.upTo)

@@ -84,7 +84,7 @@ func (c *simClient) connect(ctx context.Context, s *simServer) {
 	}
 	opening, err := s.streams.open(serving, who, StreamRequest{Wants: ClassAll, Position: c.last})
 	if err != nil || opening.Stream == nil {
-		s.streams.dismiss(who.user.ID)
+		s.streams.dismiss(who.user.ID, nil)
 		return
 	}
 	c.buffer, c.acked, c.asOf, c.greeted, c.refused, c.locked = nil, acked, 0, false, false, false

@@ -10,6 +10,7 @@ import (
 	"belfry/services/announce"
 	"belfry/services/hub"
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 // simNode is one place where a server runs, and runs again after it was killed.
@@ -57,7 +58,7 @@ func (n *simNode) run(ctx context.Context) {
 			continue
 		}
 		s.journal = j
-		sessions := NewSessions(nil, j, nil, nil, nil, simLimits, slog.New(slog.DiscardHandler))
+		sessions := NewSessions(nil, j, nil, nil, nil, nil, simLimits, slog.New(slog.DiscardHandler))
 		sessions.rows = func(ctx context.Context, ids ...string) (lives []*Live, err error) {
 			for _, id := range ids {
 				l, err := store.row(ctx, id)
@@ -92,6 +93,9 @@ func (n *simNode) stop(inOrder bool) {
 	s.wg.Wait()
 	s.streams.CloseAll()
 }
+
+// Cause: nobody wants to know.
+func (s *simServer) Cause(int64) *tracing.Cause { return nil }
 
 // Announce carries hints to the other node, or does not.
 func (s *simServer) Announce(epoch string, entries []journal.Entry) {
@@ -132,11 +136,11 @@ func (sim *simulation) append(d *dice, draft journal.Draft) bool {
 	for range 60 {
 		if s := sim.nodes[d.upTo(2)].now.Load(); s != nil {
 			ctx, cancel := context.WithTimeout(s.ctx, time.Second)
-			receipt, err := s.journal.Append(ctx, draft)
+			receipts, err := s.journal.Append(ctx, draft)
 			cancel()
 			if err == nil {
-				if !receipt.Replayed {
-					s.note(receipt.Offset)
+				if !receipts[0].Replayed {
+					s.note(receipts[0].Offset)
 				}
 				return true
 			}

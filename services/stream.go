@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
+	"os"
 	"time"
 
 	"belfry/models"
@@ -18,6 +20,18 @@ type Stream struct {
 	conn    *hub.Conn
 	user    int64
 	session string // empty for a ticket that a key minted
+	began   models.Instant
+	pull    puller // nil: the stream is of the log
+}
+
+// puller reads what a stream sends that is not of the log.
+type puller interface {
+	// step has the stream send what comes next, if there is anything.
+	step(ctx context.Context, st *Stream) error
+	// leave takes the stream off the list of those who are told that there is something.
+	leave(st *Stream)
+	// kind names what it reads.
+	kind() string
 }
 
 // Attach gives the stream a connection that the HTTP server lets go of, to write head and first to, as chunks, and then
@@ -29,8 +43,10 @@ func (st *Stream) Attach(take func() (net.Conn, error), head, first []byte) erro
 	s.mu.Unlock()
 	conn, err := take()
 	if err == nil {
-		// What memory has goes out together with the head. Whatever else comes after it.
-		s.hub.Replay(st.conn, s.journal.Trimmed())
+		if st.pull == nil {
+			// What memory has goes out together with the head. Whatever else comes after it.
+			s.hub.Replay(st.conn, s.journal.Trimmed())
+		}
 		if err = st.conn.Attach(conn, head, first, st); err != nil {
 			_ = conn.Close()
 		}
@@ -47,7 +63,7 @@ func (st *Stream) Attach(take func() (net.Conn, error), head, first []byte) erro
 
 // Feed takes a step of the replay, or sends the client away.
 func (st *Stream) Feed() {
-	if err := st.replay(context.Background()); err != nil { // the step has its own deadline, and a closed connection makes it nothing
+	if err := st.step(context.Background()); err != nil { // the step has its own deadline, and a closed connection makes it nothing
 		st.conn.End(st.broken(err))
 	}
 }
@@ -78,6 +94,9 @@ func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) er
 		texts, replay, over := st.conn.Next(ctx)
 		if len(texts) > 0 {
 			if err := write(bytes.Join(texts, nil)); err != nil {
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					st.conn.Stalled()
+				}
 				return err
 			}
 		}
@@ -85,11 +104,19 @@ func (st *Stream) Serve(ctx context.Context, first []byte, write func([]byte) er
 		case over:
 			return ctx.Err()
 		case replay:
-			if err := st.replay(ctx); err != nil {
+			if err := st.step(ctx); err != nil {
 				return write(st.broken(err))
 			}
 		}
 	}
+}
+
+// step goes on with what the stream has not had yet.
+func (st *Stream) step(ctx context.Context) error {
+	if st.pull != nil {
+		return st.pull.step(ctx, st)
+	}
+	return st.replay(ctx)
 }
 
 func (st *Stream) broken(err error) []byte {
@@ -103,13 +130,16 @@ func (st *Stream) forget() {
 	if st.session != "" {
 		st.streams.watches.remove(st.session)
 	}
+	if st.pull != nil {
+		st.pull.leave(st)
+	}
 }
 
 func (st *Stream) close() {
+	st.streams.dismiss(st.user, st)
 	st.forget()
-	st.streams.dismiss(st.user)
-	if st.conn.Cause() == hub.CauseOverflow {
-		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.user)
+	if cause := st.conn.Cause(); cause.Evicts() {
+		st.streams.log.Info("a stream was cut: it read too slowly", "user_id", st.user, "cause", cause.String())
 	}
 }
 
@@ -134,6 +164,10 @@ func (s *Streams) frame(e *journal.Entry) *hub.Frame {
 		f := hub.NewFrame(hub.Event{ID: id, Name: "notice_state", Data: e.Payload}.Encode())
 		f.Offset, f.Class = e.Offset, ClassNoticeState
 		return f
+	case kindTask:
+		f := hub.NewFrame(hub.Event{ID: id, Name: "task", Data: taskFrame(e)}.Encode())
+		f.Offset, f.Class = e.Offset, ClassTask
+		return f
 	default:
 		return nil
 	}
@@ -151,9 +185,17 @@ func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
 }
 
 func (s *Streams) deliver(e journal.Entry) {
+	s.entries.inc(e.Kind)
 	frame := s.frame(&e)
+	if frame != nil {
+		frame.Committed(s.journal.Age(e.CreatedAt))
+	}
 	s.summaries.apply(&e) // first: whoever the hub tells of it may ask for the count at once
-	s.hub.Deliver(e.Offset, e.Audiences, frame)
+	if e.Kind == kindNoticeState && e.Subject != e.Offset {
+		s.hub.Void(e.Subject, e.Audiences)
+	}
+	following := follow(&e, frame)
+	following.handed(&e, s.hub.Deliver(e.Offset, e.Audiences, frame), s.log)
 	if frame != nil || len(e.Audiences) == 0 {
 		return
 	}
@@ -176,12 +218,14 @@ func (s *Streams) deliverRefusal(e *journal.Entry, audience string) {
 		s.log.Error("an account entry cannot be read", "offset", e.Offset, "error", err)
 		return
 	}
-	if e.Kind == kindAccount && event.State != accountDisabled {
-		return
-	}
+	changed := e.Kind == kindAccount && event.State != accountDisabled
 	for _, c := range s.hub.Of(audience) {
-		if e.Kind == kindKeyRevoked || c.Without(lockPrefix) {
+		switch {
+		case e.Kind == kindAccount && !c.Without(lockPrefix):
+		case !changed:
 			c.End(nil)
+		case c.Pulling():
+			c.End(Away()) // it was opened by a role that may be another now
 		}
 	}
 }
@@ -195,6 +239,7 @@ func (s *Streams) deliverLock(e *journal.Entry, audience string) {
 		return
 	}
 	state := models.SessionState(event.State)
+	s.watches.outdate(audience)
 	for _, c := range s.hub.Of(audience) {
 		if c.Knows(e.Offset) && state != models.SessionEnded {
 			continue
@@ -209,6 +254,10 @@ func (s *Streams) deliverLock(e *journal.Entry, audience string) {
 		}
 	}
 	s.watches.changed(audience, state, event)
+	s.changes.inc(event.State)
+	if state != models.SessionActive {
+		s.lockLag.Observe(int64(s.journal.Age(e.CreatedAt)))
+	}
 }
 
 func (s *Streams) deliverMembership(e *journal.Entry, audience string) {

@@ -15,6 +15,7 @@ import (
 	"belfry/models"
 	"belfry/services/hub"
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 // ticket reads a minted ticket as a request would.
@@ -39,7 +40,7 @@ func TestSessionTicket(t *testing.T) {
 			}
 		}
 		// The database's clock says when opening ends; what is open stays.
-		brief := got(NewTokens(t.Context(), n.db, nil, time.Hour, 0))(t)
+		brief := NewTokens(n.tokens.ring, time.Hour, 0)
 		expired, _ := brief.ParseTicket(got(brief.minted(Ticket{SessionID: l.ID}, n.resolve(t, cookie).Now))(t).Token)
 		for name, bad := range map[string]*Ticket{"expired": expired, "of no session": {SessionID: "none", expires: ticket.expires}, "of nobody": {expires: ticket.expires}} {
 			_, err := n.Open(t.Context(), StreamRequest{Ticket: bad, Cookie: cookie})
@@ -71,7 +72,7 @@ func TestKeyTicket(t *testing.T) {
 		n.person(t, "ann")
 		system := n.system(t)
 		mint := func() (*models.Key, *Ticket) {
-			key, _, err := n.keys.Create(t.Context(), "host", []models.Scope{models.ScopeTicketsWrite}, nil)
+			key, _, err := n.keys.Create(t.Context(), KeySpec{Name: "host", Scopes: []models.Scope{models.ScopeTicketsWrite}})
 			must(t, err)
 			return key, n.ticket(t, got(n.keys.TicketFor(t.Context(), n.tokens, key, "ANN"))(t))
 		}
@@ -254,10 +255,12 @@ func newNodeOn(t *testing.T, n *node) *node {
 	other := *n
 	other.journal = j
 	other.notices = NewNotices(n.db, j)
+	other.tasks = NewTasks(n.db, j, other.notices, noHints{})
 	other.Streams = NewStreams(n.db, j, hub.New(j.Cursor(), hub.RecentEntries), n.sessions, other.notices, n.settings, n.log)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { other.Follow(ctx, nil) })
+	wg.Go(func() { other.tasks.Follow(ctx, nil) })
 	t.Cleanup(func() { other.CloseAll(); cancel(); wg.Wait() })
 	must(t, other.Warm(t.Context(), got(j.Head(t.Context()))(t).Offset))
 	return &other
@@ -267,7 +270,13 @@ type noHints struct{}
 
 func (noHints) Announce(string, []journal.Entry) {}
 
+func (noHints) Cause(int64) *tracing.Cause { return nil }
+
+func (noHints) Grew(int64, int64) {}
+
 // TestDatabaseAway: streams stay and ping, new ones are sent away, and all goes on when it is back.
+//
+// Security: S37
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	cluster := testpg.NewCluster(t)
@@ -277,13 +286,13 @@ func TestDatabaseAway(t *testing.T) {
 	system := n.system(t)
 	_, cookie := n.signIn(t, "ann")
 	l, short := n.signIn(t, "ann")
-	n.idle(t, l.ID, testLimits.Idle-4*time.Second)
+	n.idle(t, l.ID, testLimits.Idle-8*time.Second)
 	standing, doomed := n.stream(t, StreamRequest{Cookie: cookie}), n.stream(t, StreamRequest{Cookie: short})
 	standing.begun(t)
 	doomed.hello(t)
 	doomed.lock(t, "expiring idle")
-	must(t, cluster.Stop())
-	_, err := n.notices.Publish(t.Context(), system, Outgoing{Target{Everyone: true}, titled("lost"), Repeatable{}})
+	must(t, cluster.Abort()) // at once: what is left to the session is not to be spent on a checkpoint
+	_, err := n.notices.Publish(t.Context(), system, Outgoing{To: Target{Everyone: true}, Content: titled("lost")})
 	refused(t, "publish", err, models.CodeUnavailable)
 	n.stream(t, StreamRequest{Cookie: cookie}).pause(t)
 	standing.next(t, "ping")
@@ -364,6 +373,7 @@ func TestPingsAfterSilence(t *testing.T) {
 	})
 }
 
+// Security: S13
 func TestStreamIsRotated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

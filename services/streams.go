@@ -7,11 +7,14 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/singleflight"
 
 	"belfry/models"
+	"belfry/services/histogram"
 	"belfry/services/hub"
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 // The classes of events, by which a stream is narrowed.
@@ -53,22 +56,37 @@ type Streams struct {
 	draining  chan struct{}      // closed when no stream may stay
 	drain     sync.Once
 
+	openings counters
+	resets   counters
+	changes  counters // of sessions, by their new state
+	entries  counters // by kind
+	lockLag  *histogram.Locked
+
 	mu      sync.Mutex
-	count   map[int64]int // streams of each user on this node
-	sockets int           // streams with a connection of their own
-	none    chan struct{} // closed when there are no such streams; nil while nobody waits for that
+	people  map[int64]*person // who have streams on this node, and some of those who had
+	absent  int               // of them have none
+	sockets int               // streams with a connection of their own
+	none    chan struct{}     // closed when there are no such streams; nil while nobody waits for that
 }
 
 // NewStreams makes the service; nothing is delivered before Follow.
 func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *Notices, settings StreamSettings, log *slog.Logger) *Streams {
 	st := &Streams{db: db, journal: j, hub: h, sessions: s, notices: n, summary: n.Summarise, settings: settings, log: log,
-		count: map[int64]int{}, draining: make(chan struct{})}
+		openings: newOpenings(), resets: newCounters("trimmed", "epoch", "invalid"), changes: newChanges(), entries: newKinds(),
+		lockLag: histogram.Lock(histogram.OfLatencies()), people: map[int64]*person{}, draining: make(chan struct{})}
 	h.Keep(hub.Rhythm{Heartbeat: settings.Heartbeat, Ping: pingFrame, MaxAge: settings.MaxAge,
 		Rotated: func() []byte { return pauseFrame(jitter(time.Second, 3*time.Second)) }})
 	st.watches = newWatches(st)
 	st.summaries = newSummaries(h.Offset())
+	if n != nil { // a simulation has none
+		n.summaries = st.summaries
+		j.Observe(func(*journal.Entry) {}, st.summaries.forget)
+	}
 	return st
 }
+
+// Heartbeat is how long a stream may be silent before it pings.
+func (s *Streams) Heartbeat() time.Duration { return s.settings.Heartbeat }
 
 // StreamRequest is what a client asks for.
 type StreamRequest struct {
@@ -104,9 +122,12 @@ const openTimeout = 5 * time.Second
 // Open prepares a stream. An error is a refusal of the credential; what may pass is no error but a
 // pause, because 429 and 503 would end a browser's EventSource for good (HTML §9.2.3).
 func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
+	ctx, span := tracing.Start(ctx, "open stream", trace.SpanKindServer)
+	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if s.isDraining() {
+		s.openings.inc(openingDraining)
 		return Opening{First: pauseFrame(drainWait())}, nil
 	}
 	who, err := s.identify(ctx, req)
@@ -117,23 +138,21 @@ func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) 
 		return s.openEnded(ctx, who.live, req.Position)
 	}
 	if !s.admit(who.user.ID) {
-		return Opening{First: pauseFrame(jitter(5*time.Second, 30*time.Second))}, nil
+		return Opening{First: overLimit()}, nil
 	}
 	opening, err := s.open(ctx, who, req)
-	if err != nil || opening.Stream == nil {
-		s.dismiss(who.user.ID)
-	}
-	if err != nil {
-		return s.pauseIfPassing(err)
-	}
-	return opening, nil
+	return s.opened(who, opening, err)
 }
 
 func (s *Streams) pauseIfPassing(err error) (Opening, error) {
 	if _, refused := errors.AsType[*models.Error](err); refused {
+		s.openings.inc(openingRefused)
 		return Opening{}, err
 	}
-	s.log.Warn("a stream cannot be opened; it is sent away for a while", "error", err)
+	if !errors.Is(err, context.Canceled) { // else whoever asked has gone, perhaps together with a thousand others
+		s.openings.inc(openingUnavailable)
+		s.log.Warn("a stream cannot be opened; it is sent away for a while", "error", err)
+	}
 	return Opening{First: pauseFrame(jitter(time.Second, 5*time.Second))}, nil
 }
 
@@ -182,6 +201,7 @@ func (s *Streams) openEnded(ctx context.Context, l *Live, position string) (Open
 	if err != nil {
 		return s.pauseIfPassing(err)
 	}
+	s.openings.inc(openingOver)
 	at := s.journal.Position(offset)
 	if p, ok := journal.ParsePosition(position); ok && p.Epoch == at.Epoch && p.Offset >= offset {
 		return Opening{NoContent: true}, nil
@@ -203,19 +223,8 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 		}
 		pos, refused = resume(req.Position, head)
 	}
-	control := []string{userAudience(who.user.ID)}
-	if who.live != nil {
-		control = append(control, lockAudience(who.live.ID))
-	} else {
-		control = append(control, keyAudience(who.key))
-	}
-	conn := s.hub.Add(pos, control, req.Wants, req.Unnamed)
-	stream := &Stream{streams: s, conn: conn, user: who.user.ID}
-	changes := 0
-	if who.live != nil {
-		stream.session = who.live.ID
-		changes = s.watches.add(who.live)
-	}
+	conn := s.hub.Add(pos, who.control(), req.Wants, req.Unnamed)
+	stream, changes := s.begun(who, conn)
 	first, err := s.settle(ctx, conn, who, start{head.Epoch, pos, refused, req.Position != ""})
 	if err != nil {
 		stream.forget()
@@ -228,7 +237,20 @@ func (s *Streams) open(ctx context.Context, who *identity, req StreamRequest) (O
 	if who.live != nil {
 		s.watches.settled(who.live, who.at, changes)
 	}
+	if refused != "" {
+		s.reset(who.user.ID, refused)
+	}
 	return Opening{First: first, Stream: stream}, nil
+}
+
+// begun makes a stream of a connection, whose session is watched from now on. changes is for watches.settled.
+func (s *Streams) begun(who *identity, conn *hub.Conn) (stream *Stream, changes int) {
+	stream = &Stream{streams: s, conn: conn, user: who.user.ID, began: models.InstantOf(time.Now())}
+	if who.live != nil {
+		stream.session = who.live.ID
+		changes = s.watches.add(who.live)
+	}
+	return stream, changes
 }
 
 // start is where a stream begins.
@@ -295,14 +317,9 @@ func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at 
 			return nil, errNewEpoch // the position means nothing any more, or to this node nothing yet
 		}
 		if who.live != nil {
-			known := s.hub.Offset() // before the reading: memory holds what was handed on
-			who.at = time.Now()
-			live, err := s.sessions.current(ctx, who.live.ID)
-			if err != nil {
+			if err := s.reread(ctx, conn, who); err != nil {
 				return nil, err
 			}
-			conn.KnowsUpTo(max(known, live.AsOf))
-			who.live, who.user = live, live.User
 		}
 		summary, err := s.summarise(ctx, &who.user, max(at.pos, head.Offset))
 		if err == nil && summary.Head.Epoch != at.epoch {
@@ -313,9 +330,22 @@ func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at 
 		}
 		locked := who.live != nil && who.live.Verdict.State != models.SessionActive
 		if s.hub.Settle(conn, turn, summary.Grants, locked) {
-			return s.firstFrames(who, at, &summary)
+			return s.firstFrames(who, at, &summary), nil
 		}
 	}
+}
+
+// reread looks at the session of a stream that is being opened.
+func (s *Streams) reread(ctx context.Context, conn *hub.Conn, who *identity) error {
+	known := s.hub.Offset() // before the reading: memory holds what was handed on
+	who.at = time.Now()
+	live, err := s.sessions.current(ctx, who.live.ID)
+	if err != nil {
+		return err
+	}
+	conn.KnowsUpTo(max(known, live.AsOf))
+	who.live, who.user = live, live.User
+	return nil
 }
 
 var errNewEpoch = errors.New("the log started anew")
@@ -356,27 +386,6 @@ func (s *Streams) Warm(ctx context.Context, head int64) error {
 	}
 	return err
 }
-
-func (s *Streams) admit(user int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count[user] >= s.settings.PerUser {
-		return false
-	}
-	s.count[user]++
-	return true
-}
-
-func (s *Streams) dismiss(user int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count[user]--; s.count[user] <= 0 {
-		delete(s.count, user)
-	}
-}
-
-// Gaps counts the holes that this node has met in the log.
-func (s *Streams) Gaps() int64 { return s.journal.Holes() }
 
 // Count tells how many streams are open on this node.
 func (s *Streams) Count() int { return s.hub.Streams() }

@@ -115,7 +115,7 @@ func TestNarrowedAndUnnamed(t *testing.T) {
 		}
 		done := n.publish(t, system, Target{Users: []string{"ann"}}, titled("x"))
 		yes := true
-		got(n.notices.MarkOne(t.Context(), ann, done.ID, &yes, nil))(t)
+		got(n.notices.MarkOne(t.Context(), ann, done.ID, Marking{Read: &yes}))(t)
 		all.notice(t, "x")
 		if e := all.next(t, "notice_state"); e.data != fmt.Sprintf(`{"ids":[%d],"state":"read","unread":0}`, done.ID) {
 			t.Errorf("%+v", e)
@@ -132,6 +132,7 @@ func TestNarrowedAndUnnamed(t *testing.T) {
 	})
 }
 
+// Security: L3
 func TestLockedStreamWithholdsInOrder(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		ann, system := n.person(t, "ann"), n.system(t)
@@ -147,7 +148,7 @@ func TestLockedStreamWithholdsInOrder(t *testing.T) {
 		n.publish(t, system, to, titled("1"))
 		marked := n.publish(t, system, to, titled("2"))
 		yes := true
-		got(n.notices.MarkOne(t.Context(), ann, marked.ID, &yes, nil))(t)
+		got(n.notices.MarkOne(t.Context(), ann, marked.ID, Marking{Read: &yes}))(t)
 		// One that comes while it is locked sees no more.
 		late := n.stream(t, StreamRequest{Cookie: cookie, Position: start})
 		_, h := late.hello(t)
@@ -177,6 +178,7 @@ func TestLockedStreamWithholdsInOrder(t *testing.T) {
 	})
 }
 
+// Security: S10, S13
 func TestEndedSession(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
@@ -214,17 +216,18 @@ func TestEndedSession(t *testing.T) {
 	})
 }
 
+// Security: L5
 func TestIdleSessionLocksOnItsStream(t *testing.T) {
 	t.Parallel()
 	quick := func(l *models.SessionLimits, _ *StreamSettings) {
-		*l = models.SessionLimits{Idle: time.Second, Max: 3 * time.Second, Warning: 400 * time.Millisecond}
+		*l = models.SessionLimits{Idle: 4 * time.Second, Max: 12 * time.Second, Warning: 2 * time.Second}
 	}
 	n := newNode(t, sqliteAddress(t), quick)
 	n.person(t, "ann")
 	l, cookie := n.signIn(t, "ann")
 	s := n.stream(t, StreamRequest{Cookie: cookie})
 	s.begun(t)
-	if w := s.lock(t, "expiring idle"); w.IdleRemaining <= 0 || w.IdleRemaining > 400 {
+	if w := s.lock(t, "expiring idle"); w.IdleRemaining <= 0 || w.IdleRemaining > 2000 {
 		t.Errorf("warned with %d ms left", w.IdleRemaining)
 	}
 	got(n.sessions.Touch(t.Context(), n.resolve(t, cookie), true))(t)
@@ -270,17 +273,17 @@ func TestManyLockTogether(t *testing.T) {
 			t.Errorf("%d questions about %d sessions", n, many)
 		}
 	}, func(l *models.SessionLimits, s *StreamSettings) {
-		l.Idle, l.Warning, s.PerUser = 3*time.Second, time.Second, many
+		l.Idle, l.Warning, s.PerUser = 6*time.Second, time.Second, many
 	})
 }
 
 // TestOpenedWithinTheWarning: the opening says so, and nothing says it again.
 func TestOpenedWithinTheWarning(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, sqliteAddress(t), func(l *models.SessionLimits, _ *StreamSettings) { l.Idle, l.Warning = 2*time.Second, time.Second })
+	n := newNode(t, sqliteAddress(t), func(l *models.SessionLimits, _ *StreamSettings) { l.Idle, l.Warning = 10*time.Second, 6*time.Second })
 	n.person(t, "ann")
 	l, cookie := n.signIn(t, "ann")
-	n.idle(t, l.ID, 1200*time.Millisecond)
+	n.idle(t, l.ID, 5*time.Second)
 	s := n.stream(t, StreamRequest{Cookie: cookie})
 	s.hello(t)
 	s.lock(t, "expiring idle")

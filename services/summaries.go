@@ -33,7 +33,7 @@ type summary struct {
 type late struct {
 	offset    int64
 	audiences []string
-	expires   models.Instant // 0 = never
+	expires   models.Instant // the count holds until then; 0 = for ever
 	void      bool           // the count cannot be told from the entry
 	add       int64
 	set       *int64 // instead of add
@@ -52,6 +52,9 @@ func lateOf(e *journal.Entry) late {
 		var event StateEvent
 		if err := json.Unmarshal(e.Payload, &event); err == nil {
 			l.set = event.Unread
+			if event.SnoozedUntil != nil {
+				l.expires = *event.SnoozedUntil
+			}
 		}
 		l.void = l.set == nil
 	case kindMembership, kindAccount:
@@ -170,6 +173,13 @@ func (s *summaries) drop(known *summary) {
 			delete(s.by, g.Audience)
 		}
 	}
+}
+
+// forget makes void what is known of people: rows were changed past the log.
+func (s *summaries) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of, s.by = map[string]*summary{}, map[string]map[*summary]int64{}
 }
 
 // clear makes everything void: the log starts anew after another offset.

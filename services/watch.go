@@ -117,15 +117,25 @@ func (w *watches) schedule(known *watch, v models.Verdict, at time.Time) {
 	if v.State == models.SessionActive {
 		next = min(v.IdleRemaining, v.MaxRemaining)
 	}
-	next -= time.Since(at)
-	known.deadline = time.Now().Add(next)
+	known.deadline = at.Add(next)
+	next = time.Until(known.deadline)
 	if v.State == models.SessionActive && known.warned == "" {
 		next = max(0, next-limits.EffectiveWarning())
 	}
 	w.wheel.Reset(&known.timer, max(next, watchLeast))
 }
 
-// changed takes over what an entry of the log says of a session's state.
+// outdate makes void what is being read of a session: the log is about to tell its streams of something newer, and a
+// warning that came after that would be of a time that is over.
+func (w *watches) outdate(audience string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if known := w.by[audience]; known != nil {
+		known.changes++
+	}
+}
+
+// changed takes over what an entry of the log says of a session's state, after its streams were told of it.
 func (w *watches) changed(audience string, state models.SessionState, event LockEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,7 +144,6 @@ func (w *watches) changed(audience string, state models.SessionState, event Lock
 		return
 	}
 	known.warned = ""
-	known.changes++
 	w.schedule(known, models.Verdict{State: state,
 		IdleRemaining: time.Duration(event.IdleRemaining) * time.Millisecond, MaxRemaining: time.Duration(event.MaxRemaining) * time.Millisecond}, time.Now())
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func soonIdle(l *models.SessionLimits, _ *StreamSettings) {
-	l.Idle, l.Warning = 2*time.Second, 700*time.Millisecond
+	l.Idle, l.Warning = 5*time.Second, 2*time.Second
 }
 
 // TestWarningDoesNotFollowTheLock: a session that is locked by hand while its row is read, shortly before its time, is not
@@ -24,11 +24,22 @@ func TestWarningDoesNotFollowTheLock(t *testing.T) {
 	l, cookie := n.signIn(t, "ann")
 	rows, told := n.sessions.rows, make(chan error, 1)
 	var once atomic.Bool
+	heard := func(ctx context.Context) error { // that the log has told the watch
+		watched := n.Streams.watches
+		for watched.changesOf([]string{l.ID})[l.ID] == 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Millisecond):
+			}
+		}
+		return nil
+	}
 	n.sessions.rows = func(ctx context.Context, ids ...string) ([]*Live, error) {
 		lives, err := rows(ctx, ids...)
 		if len(lives) == 1 && n.sessions.impending(lives[0].Verdict) != "" && once.CompareAndSwap(false, true) {
 			_, err := n.sessions.lockWhere(ctx, models.ReasonManual, "id = ?", l.ID)
-			told <- errors.Join(err, n.hub.Await(ctx, n.journal.Committed()))
+			told <- errors.Join(err, heard(ctx))
 		}
 		return lives, err
 	}

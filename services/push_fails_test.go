@@ -1,0 +1,109 @@
+package services
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"belfry/models"
+)
+
+// statusOf has the push service answer each browser with a status of its own; 201 where none is given.
+func (s *pushService) statusOf(of map[*browser]int, retryAfter string) {
+	s.answers(func(w http.ResponseWriter, b *browser) int {
+		if of[b] >= http.StatusTooManyRequests {
+			w.Header().Set("Retry-After", retryAfter)
+		}
+		if of[b] == http.StatusFound {
+			w.Header().Set("Location", "/elsewhere")
+		}
+		return max(of[b], http.StatusCreated)
+	})
+}
+
+// TestPushIsRefused: who is gone is told nothing any more, and what is refused is not tried again.
+func TestPushIsRefused(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		sender, anna := n.system(t), Target{Users: []string{"anna"}}
+		gone, _ := n.subscribed(t, p, s, "anna")
+		kept, _ := n.subscribed(t, p, s, "anna")
+		pushing(t, p)
+		for _, answer := range []int{http.StatusNotFound, http.StatusGone} {
+			s.statusOf(map[*browser]int{gone: answer}, "")
+			n.publish(t, sender, anna, titled("%d", answer))
+			s.next(t)
+			s.next(t)
+			n.eventually(t, "the subscription is gone", func() bool { return n.subscriptions(t) == 1 })
+			n.settledPushes(t, p)
+			gone, _ = n.subscribed(t, p, s, "anna")
+		}
+		for _, answer := range []int{http.StatusFound, http.StatusBadRequest, http.StatusForbidden, http.StatusRequestEntityTooLarge} {
+			s.statusOf(map[*browser]int{kept: answer, gone: answer}, "")
+			n.publish(t, sender, anna, titled("%d", answer))
+			s.next(t)
+			s.next(t)
+			n.quiet(t, p, s, "what is refused is refused")
+			if n.subscriptions(t) != 2 {
+				t.Errorf("%d cost a subscription", answer)
+			}
+		}
+	})
+}
+
+// TestPushIsPutOff: what a push service cannot take now it gets later, until nobody wants it any more.
+func TestPushIsPutOff(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		sender, anna := n.system(t), Target{Users: []string{"anna"}}
+		kept, _ := n.subscribed(t, p, s, "anna")
+		pushing(t, p)
+		for _, answer := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+			s.statusOf(map[*browser]int{kept: answer}, "120")
+			n.publish(t, sender, anna, titled("%d", answer))
+			s.titled(t, fmt.Sprint(answer))
+			n.eventually(t, "it is put off", func() bool {
+				return n.number(t, "SELECT count(*) FROM push_deliveries WHERE leased_until = 0 AND attempts = 1") == 1
+			})
+			if wait := time.Duration(n.number(t, "SELECT due_at - "+n.db.now()+" FROM push_deliveries")) * time.Millisecond; wait > 2*time.Minute || wait < time.Minute {
+				t.Errorf("after %d with Retry-After it waits for %v", answer, wait)
+			}
+			s.statusOf(nil, "")
+			n.run(t, "UPDATE push_deliveries SET due_at = "+n.db.now())
+			s.titled(t, fmt.Sprint(answer))
+			n.quiet(t, p, s, "it has arrived")
+		}
+		// Nobody wants it after its time, so it is not tried then.
+		s.statusOf(map[*browser]int{kept: 503}, "7200")
+		expires := models.InstantOf(time.Now().Add(time.Hour))
+		n.publish(t, sender, anna, models.NoticeContent{Title: "short", ExpiresAt: &expires})
+		s.titled(t, "short")
+		n.quiet(t, p, s, "it has expired by then")
+		n.eventually(t, "it is counted as given up", func() bool { return p.counts[pushGivenUp].Load() == 1 })
+	})
+}
+
+func TestPushWaits(t *testing.T) {
+	total := time.Duration(0)
+	for attempts := 1; attempts < 40; attempts++ {
+		wait := pushWait(attempts)
+		if wait < pushFirstWait*9/10 || wait > pushLastWait*11/10 {
+			t.Errorf("after %d attempts %v", attempts, wait)
+		}
+		if total += wait; total > pushLife && attempts < 20 {
+			t.Errorf("given up after %d attempts", attempts)
+		}
+	}
+	now := time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{"": 0, "120": 2 * time.Minute, "-1": 0, "x": 0, "999999999": pushLife, "99999999999999999999": 0,
+		"Fri, 01 May 2026 08:01:00 GMT": time.Minute, "Fri, 01 May 2026 07:00:00 GMT": 0, "Fri, 01 May 2028 08:00:00 GMT": pushLife} {
+		if wait := pushRetryAfter(text, now); wait != want {
+			t.Errorf("Retry-After %q: %v, want %v", text, wait, want)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package services
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"belfry/internal/testpg"
+	"belfry/migrations"
+	"belfry/models"
+	"belfry/services/announce"
+	"belfry/services/journal"
+)
+
+// runner is a system that runs tasks.
+func (n *node) runner(t *testing.T) *Principal {
+	t.Helper()
+	key, _, err := n.keys.Create(t.Context(), KeySpec{Name: "runner", Scopes: []models.Scope{models.ScopeTasksWrite}})
+	must(t, err)
+	return &Principal{Key: key}
+}
+
+func (n *node) task(t *testing.T, p *Principal, users ...string) int64 {
+	t.Helper()
+	view, _, err := n.tasks.Create(t.Context(), p, NewTask{Title: "Deploy", To: Target{Users: users}})
+	must(t, err)
+	return view.ID
+}
+
+func (n *node) add(t *testing.T, p *Principal, task, offset int64, text string) int64 {
+	t.Helper()
+	end, _, err := n.tasks.Append(t.Context(), p, task, offset, []byte(text), Repeatable{})
+	must(t, err)
+	return end
+}
+
+// reading opens a stream of a task's log.
+func (n *node) reading(t *testing.T, req TaskStreamRequest) *sink {
+	t.Helper()
+	opening, err := n.OpenTask(t.Context(), n.tasks, req)
+	must(t, err)
+	if opening.Stream == nil {
+		t.Fatalf("no stream: %s", opening.First)
+	}
+	s := &sink{events: make(chan sseEvent, 10_000), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.leave = cancel
+	s.wg.Go(func() {
+		defer close(s.done)
+		s.err = opening.Stream.Serve(ctx, opening.First, func(b []byte) error {
+			if len(b) > 0 {
+				s.take(t, b)
+			}
+			return nil
+		})
+	})
+	t.Cleanup(func() { cancel(); s.wg.Wait() })
+	return s
+}
+
+// TestTaskLogOnNodes: what is added on one node is read on another, by a hint at once, and without one by its own look.
+func TestTaskLogOnNodes(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		deaf, told := newNodeOn(t, n), newNodeOn(t, n)
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		p := n.runner(t)
+		task := n.task(t, p, "ann")
+		here, there, hinted := n.reading(t, TaskStreamRequest{Cookie: cookie, Task: task}), deaf.reading(t, TaskStreamRequest{Cookie: cookie, Task: task}), told.reading(t, TaskStreamRequest{Cookie: cookie, Task: task})
+		end := int64(0)
+		for i := range 3 {
+			end = n.add(t, p, task, end, fmt.Sprintf("line %d\n", i))
+			told.tasks.logs.hinted(task, end)
+			told.tasks.logs.hinted(task, end) // doubled
+			told.tasks.logs.hinted(task, 1)   // late
+			told.tasks.logs.hinted(task+1, 1) // of what nobody reads
+			for name, s := range map[string]*sink{"here": here, "there": there, "hinted": hinted} {
+				if e := s.next(t, ""); e.data != fmt.Sprintf("line %d", i) || e.id != logPlaceText(end) {
+					t.Errorf("%s: %+v", name, e)
+				}
+			}
+		}
+		_, err := n.tasks.Finish(t.Context(), p, task, TaskEnd{State: models.TaskSucceeded})
+		must(t, err)
+		for _, s := range []*sink{here, there, hinted} {
+			s.next(t, "done")
+			s.next(t, "")
+			<-s.done
+		}
+		for _, at := range []*node{n, deaf, told} {
+			if ids := at.tasks.logs.ids(); len(ids) != 0 {
+				t.Errorf("logs without readers stay in memory: %v", ids)
+			}
+		}
+	})
+}
+
+// TestTaskChunks: whatever is appended, each stretch of the log is read as it was written, and pieces are neither too many
+// nor too long.
+func TestTaskChunks(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		p := n.runner(t)
+		task := n.task(t, p)
+		var want []byte
+		for i := range 400 {
+			piece := bytes.Repeat([]byte{byte(i), '\r', 0xff, 0}, 1+i%7)
+			if i%100 == 50 {
+				piece = bytes.Repeat(piece, 20_000)
+			}
+			want = append(want, piece...)
+			n.add(t, p, task, int64(len(want)-len(piece)), string(piece))
+		}
+		for from := 0; from < len(want); from += 1 + from/3 {
+			for _, length := range []int{1, 100, taskMerge, 70_000, len(want)} {
+				upTo := min(from+length, len(want))
+				if text := got(n.tasks.bytesOf(t.Context(), task, int64(from), int64(upTo)))(t); !bytes.Equal(text, want[from:upTo]) {
+					t.Fatalf("[%d, %d) is not what was written", from, upTo)
+				}
+			}
+		}
+		longest, rows := n.number(t, "SELECT max(length(data)) FROM task_chunks"), n.number(t, "SELECT count(*) FROM task_chunks")
+		if longest > models.MaxTaskChunk || rows > int64(len(want)/taskMerge)+20 {
+			t.Errorf("%d pieces of at most %d bytes", rows, longest)
+		}
+	})
+}
+
+// TestTaskLongLine: a line that is too long for memory goes out in pieces, as soon as it is.
+func TestTaskLongLine(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		p := n.runner(t)
+		task := n.task(t, p, "ann")
+		s := n.reading(t, TaskStreamRequest{Cookie: cookie, Task: task})
+		line := strings.Repeat("漢", taskLine/2) + "\nnext\n"
+		half := len(line)/2 + 1
+		n.add(t, p, task, 0, line[:half])
+		n.add(t, p, task, int64(half), line[half:])
+		text := ""
+		for !strings.HasSuffix(text, "next") {
+			e := s.next(t, "")
+			if len(e.data) > taskLine+taskBlock || strings.Contains(e.data, "�") {
+				t.Fatalf("%d bytes", len(e.data))
+			}
+			text += e.data
+		}
+		if want := strings.ReplaceAll(line, "\n", ""); text != want { // sinks join lines
+			t.Errorf("%d bytes, want %d", len(text), len(want))
+		}
+	})
+}
+
+// TestTaskTrim: a task goes with its log when it ended, or last grew, as long ago as the log is kept.
+func TestTaskTrim(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		p := n.runner(t)
+		ended, silent, running := n.task(t, p, "ann"), n.task(t, p, "ann"), n.task(t, p, "ann")
+		for _, task := range []int64{ended, silent, running} {
+			n.add(t, p, task, 0, strings.Repeat("x\n", 5_000_000))
+		}
+		got(n.tasks.Finish(t.Context(), p, ended, TaskEnd{State: models.TaskFailed}))(t)
+		s := n.reading(t, TaskStreamRequest{Cookie: cookie, Task: silent, From: 10_000_000})
+		n.run(t, "UPDATE tasks SET changed_at = changed_at - 7200000, ended_at = ended_at - 7200000 WHERE id <> ?", running)
+		must(t, n.tasks.Trim(t.Context(), time.Hour.Milliseconds()))
+		<-s.done
+		for _, table := range []string{"tasks", "task_recipients", "task_chunks"} {
+			column := map[string]string{"tasks": "id"}[table]
+			if column == "" {
+				column = "task_id"
+			}
+			if gone, kept := n.number(t, "SELECT count(*) FROM "+table+" WHERE "+column+" <> ?", running), n.number(t, "SELECT count(*) FROM "+table+" WHERE "+column+" = ?", running); gone != 0 || kept == 0 {
+				t.Errorf("%s: %d rows are left, %d kept", table, gone, kept)
+			}
+		}
+		_, err := n.OpenTask(t.Context(), n.tasks, TaskStreamRequest{Cookie: cookie, Task: silent})
+		refused(t, "a task that was trimmed", err, models.CodeNotFound)
+	})
+}
+
+// taskWriter tells a process, which is this test binary once more, to append to a task until it is killed.
+var taskWriter = flag.String("task-writer", "", "address of the database, and the task, that are written to")
+
+// TestTaskWriter is that process. Among the tests themselves there is nothing to it.
+func TestTaskWriter(t *testing.T) {
+	address, id, _ := strings.Cut(*taskWriter, " ")
+	if address == "" {
+		return
+	}
+	task, _ := ParseLogPlace(id)
+	db := got(OpenDatabase(t.Context(), address))(t)
+	j := got(journal.Open(t.Context(), db.Read, db.Write, announce.NewLocal(), slog.New(slog.DiscardHandler)))(t)
+	tasks := NewTasks(db, j, NewNotices(db, j), announce.NewLocal())
+	var key models.Key
+	must(t, db.Read.Last(&key).Error)
+	for i, end := 0, int64(0); ; i++ {
+		next, _, err := tasks.Append(context.Background(), &Principal{Key: &key}, task, end, fmt.Appendf(nil, "line %d\n", i), Repeatable{})
+		must(t, err)
+		end = next
+		fmt.Printf("ACK %d\n", end)
+	}
+}
+
+// TestTaskOfAWriterThatIsKilled: what was acknowledged is there, and whoever goes on is told where.
+func TestTaskOfAWriterThatIsKilled(t *testing.T) {
+	t.Parallel()
+	t.Run(SQLite, func(t *testing.T) { t.Parallel(); killedWriter(t, sqliteAddress(t)) })
+	t.Run(Postgres, func(t *testing.T) { t.Parallel(); killedWriter(t, testpg.Database(t)) })
+}
+
+func killedWriter(t *testing.T, address string) {
+	var task int64
+	t.Run("begin", func(t *testing.T) {
+		n := newNode(t, address) // gone at the end of this: one process at a time has SQLite's file
+		task = n.task(t, n.runner(t))
+	})
+	writer := exec.Command(os.Args[0], "-test.run=^TestTaskWriter$", "-task-writer="+address+" "+logPlaceText(task))
+	out := got(writer.StdoutPipe())(t)
+	must(t, writer.Start())
+	var seen bytes.Buffer
+	for buf := make([]byte, 4096); bytes.Count(seen.Bytes(), []byte("ACK")) < 50; {
+		k, err := out.Read(buf)
+		if err != nil {
+			t.Fatalf("%v: %s", err, seen.Bytes())
+		}
+		seen.Write(buf[:k])
+	}
+	must(t, writer.Process.Kill())
+	for buf := make([]byte, 4096); ; {
+		k, err := out.Read(buf)
+		seen.Write(buf[:k])
+		if err != nil {
+			break
+		}
+	}
+	_ = writer.Wait() // it was killed
+	whole := seen.Bytes()[:bytes.LastIndexByte(seen.Bytes(), '\n')]
+	acknowledged, _ := ParseLogPlace(string(whole[bytes.LastIndexByte(whole, ' ')+1:]))
+	t.Run("go on", func(t *testing.T) {
+		n := newNode(t, address)
+		var key models.Key
+		must(t, n.db.Read.Last(&key).Error)
+		p := &Principal{Key: &key}
+		_, _, err := n.tasks.Append(t.Context(), p, task, 0, []byte("x"), Repeatable{})
+		end := *refused(t, "from the start", err, models.CodeConflict).End
+		if end < acknowledged {
+			t.Errorf("the log ends at %d, %d were acknowledged", end, acknowledged)
+		}
+		text := string(got(n.tasks.bytesOf(t.Context(), task, 0, end))(t))
+		for i, line := range plainLines([]byte(text)) {
+			if line != fmt.Sprintf("line %d", i) {
+				t.Fatalf("line %d is %q", i, line)
+			}
+		}
+		end = n.add(t, p, task, end, "the rest\n")
+		if view := got(n.tasks.Finish(t.Context(), p, task, TaskEnd{State: models.TaskCanceled}))(t); view.Bytes != end {
+			t.Errorf("%+v, want %d bytes", view, end)
+		}
+	})
+}
+
+// TestTaskMigration goes back and forth over what is there.
+func TestTaskMigration(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		p := n.runner(t)
+		n.add(t, p, n.task(t, p), 0, "text\n")
+		provider := got(migrations.Provider(n.db.Dialect, n.db.SQL()))(t)
+		first := map[string]int64{SQLite: 13, Postgres: 16}[n.db.Dialect] - 1
+		_, err := provider.DownTo(t.Context(), first)
+		must(t, err)
+		_, err = provider.Up(t.Context())
+		must(t, err)
+		n.add(t, p, n.task(t, p), 0, "text\n")
+		if rows := n.number(t, "SELECT count(*) FROM tasks"); rows != 1 {
+			t.Errorf("%d tasks", rows)
+		}
+	})
+}
