@@ -24,6 +24,8 @@ type Rule struct {
 	Admin bool
 	// Scope lets a key with this scope in.
 	Scope models.Scope
+	// Signed lets nobody in but a sender that signs its calls for a key with that scope; see Signature.
+	Signed bool
 	// Passive says that the call is no activity of the user, though it is no GET.
 	Passive bool
 }
@@ -98,6 +100,9 @@ func (r Rule) Describe() (text string, security []map[string][]string) {
 		if r.Locked {
 			text += " Also while the session is locked."
 		}
+	}
+	if r.Signed {
+		return "A call that is signed for the hook of a key with " + strconv.Quote(string(r.Scope)) + ".", []map[string][]string{{"signature": {}}}
 	}
 	if r.Scope != "" {
 		security = append(security, map[string][]string{"key": {}})

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -15,13 +14,13 @@ import (
 	"belfry/models"
 )
 
-// Log writes a line for each request: never its query, which may carry a ticket, nor a header or body.
+// Log writes a line for each request: never its query, which may carry a ticket, nor a header or body, but for the id of the request.
 func Log(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		began := time.Now()
 		c.Next()
 		level := slog.LevelInfo
-		if path := c.Request.URL.Path; path == "/livez" || path == "/readyz" || strings.HasPrefix(path, "/assets/") {
+		if quiet(c.Request.URL.Path) {
 			level = slog.LevelDebug
 		}
 		if !log.Enabled(c.Request.Context(), level) {
@@ -43,7 +42,7 @@ func Recover(log *slog.Logger) gin.HandlerFunc {
 			if cause == http.ErrAbortHandler { //nolint:errorlint // a sentinel that is panicked with, never wrapped
 				panic(cause)
 			}
-			log.Error("a handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			log.ErrorContext(c.Request.Context(), "a handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
 				Refuse(c, log, models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged."))
 			}
@@ -77,6 +76,8 @@ func Headers(secure bool) gin.HandlerFunc {
 		"Referrer-Policy":         {"no-referrer"},
 		"Content-Security-Policy": {contentSecurity},
 		"Permissions-Policy":      {"camera=(), microphone=(), geolocation=()"},
+		// Another site's window cannot reach into ours; a window that we open, as to sign in elsewhere, can tell us that it is done.
+		"Cross-Origin-Opener-Policy": {"same-origin-allow-popups"},
 	}
 	if secure {
 		always["Strict-Transport-Security"] = []string{"max-age=31536000"}

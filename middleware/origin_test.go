@@ -14,7 +14,7 @@ import (
 const allowed = "https://app.example"
 
 // guarded is a route behind everything of this file, on the host belfry.example.
-func guarded(t *testing.T) http.Handler {
+func guarded(t testing.TB) http.Handler {
 	t.Helper()
 	gin.SetMode(gin.ReleaseMode)
 	log := slog.New(slog.DiscardHandler)
@@ -53,6 +53,8 @@ var foreign = []string{
 }
 
 // TestForeignOrigins: none of them reads an answer or sends a request, with whatever credentials.
+//
+// Security: S26
 func TestForeignOrigins(t *testing.T) {
 	handler := guarded(t)
 	for _, origin := range foreign {
@@ -78,6 +80,8 @@ func TestForeignOrigins(t *testing.T) {
 }
 
 // TestAllowedOrigin reads answers, with credentials.
+//
+// Security: S26
 func TestAllowedOrigin(t *testing.T) {
 	handler := guarded(t)
 	for _, path := range []string{"/api", "/sse"} {
@@ -104,6 +108,8 @@ func TestAllowedOrigin(t *testing.T) {
 }
 
 // TestPreflight grants exactly what the API needs.
+//
+// Security: S26
 func TestPreflight(t *testing.T) {
 	handler := guarded(t)
 	w := ask(handler, http.MethodOptions, "/api", map[string]string{"Origin": allowed, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "content-type,x-other"})
@@ -129,6 +135,8 @@ func TestPreflight(t *testing.T) {
 }
 
 // TestCrossOrigin is the matrix of what browsers say of a request's source, in all of its forms.
+//
+// Security: S22
 func TestCrossOrigin(t *testing.T) {
 	handler := guarded(t)
 	for _, row := range []struct {
@@ -164,6 +172,8 @@ func TestCrossOrigin(t *testing.T) {
 }
 
 // TestStreamOrigin: another site opens no stream without a word of its origin.
+//
+// Security: S25
 func TestStreamOrigin(t *testing.T) {
 	handler := guarded(t)
 	for site, want := range map[string]int{"": 200, "same-origin": 200, "same-site": 200, "none": 200, "cross-site": 403} {

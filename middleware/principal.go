@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -23,16 +24,17 @@ func PrincipalOf(ctx context.Context) *services.Principal {
 }
 
 func withPrincipal(c *gin.Context, p *services.Principal) {
-	c.Request = c.Request.WithContext(context.WithValue(c.Request.Context(), principalKey{}, p))
+	c.Request = c.Request.WithContext(asPrincipal(c.Request.Context(), c, p))
 }
 
-type clientKey struct{}
-
-// ClientOf tells where a request came from, as far as it is trusted.
-func ClientOf(ctx context.Context) services.Client {
-	client, _ := ctx.Value(clientKey{}).(services.Client)
-	return client
+// asPrincipal is a request's context of who asks.
+func asPrincipal(ctx context.Context, c *gin.Context, p *services.Principal) context.Context {
+	by := p.By(services.Client{IP: c.ClientIP(), UserAgent: c.Request.UserAgent()})
+	return services.WithActor(context.WithValue(ctx, principalKey{}, p), by)
 }
+
+// AsKey lets a request be a key's that was found in a place of its own, as senders of other servers put it.
+func AsKey(c *gin.Context, key *models.Key) { withPrincipal(c, &services.Principal{Key: key}) }
 
 // Cookies knows the name of the session's cookie. Over https it begins with __Host-, which binds it to
 // this host and to a secure connection (RFC 6265bis §4.1.3.2).
@@ -61,20 +63,23 @@ var errCredentialInQuery = models.Errorf(models.CodeUnauthenticated, "A credenti
 // histories keep them.
 var forbiddenInQuery = []string{"token", "access_token", "key", "api_key"}
 
-// NoCredentialInQuery refuses addresses that carry a credential. Streams alone may, with a ticket.
-func NoCredentialInQuery(log *slog.Logger) gin.HandlerFunc {
+// NoCredentialInQuery refuses addresses that carry a credential. Streams alone may, with a ticket. What is for a handler that
+// refuses them in a shape of its own is left to that.
+func NoCredentialInQuery(log *slog.Logger, refusesItself func(*gin.Context) bool) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		if c.Request.URL.RawQuery == "" || strings.HasPrefix(c.Request.URL.Path, "/sse/") {
-			return
-		}
-		query := c.Request.URL.Query()
-		for _, name := range forbiddenInQuery {
-			if query.Has(name) {
-				Refuse(c, log, errCredentialInQuery)
-				return
-			}
+		if !strings.HasPrefix(c.Request.URL.Path, "/sse/") && CredentialInQuery(c) && !refusesItself(c) {
+			Refuse(c, log, errCredentialInQuery)
 		}
 	}
+}
+
+// CredentialInQuery reports whether an address carries a credential, by a name that is known to be one.
+func CredentialInQuery(c *gin.Context) bool {
+	if c.Request.URL.RawQuery == "" {
+		return false
+	}
+	query := c.Request.URL.Query()
+	return slices.ContainsFunc(forbiddenInQuery, query.Has)
 }
 
 // Bearer reads the credential of an Authorization header. given is true when there is such a header,
@@ -97,7 +102,6 @@ func Bearer(c *gin.Context) (token string, given bool) {
 func Authenticate(sessions *services.Sessions, keys *services.Keys, cookies Cookies, log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx := c.Request.Context()
-		c.Request = c.Request.WithContext(context.WithValue(ctx, clientKey{}, services.Client{IP: c.ClientIP(), UserAgent: c.Request.UserAgent()}))
 		p := &services.Principal{}
 		if token, given := Bearer(c); given {
 			key, err := keys.Resolve(ctx, token)

@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +26,7 @@ var statuses = map[models.Code]int{
 	models.CodeUnreadable:          http.StatusBadRequest,
 	models.CodeInvalid:             http.StatusUnprocessableEntity,
 	models.CodeUnauthenticated:     http.StatusUnauthorized,
+	models.CodeSecondFactor:        http.StatusUnauthorized,
 	models.CodeForbidden:           http.StatusForbidden,
 	models.CodeReauthentication:    http.StatusForbidden,
 	models.CodeNotFound:            http.StatusNotFound,
@@ -38,6 +41,14 @@ var statuses = map[models.Code]int{
 	models.CodeUnavailable:         http.StatusServiceUnavailable,
 }
 
+// StatusOf is the HTTP status of a refusal.
+func StatusOf(code models.Code) int { return statuses[code] }
+
+// Codes are all that a refusal can have, in order.
+func Codes() []models.Code {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(statuses)), func(code models.Code) bool { return code == models.CodeUnreadable })
+}
+
 // Problem is the body of every refusal (RFC 9457).
 type Problem struct {
 	Type         string              `json:"type" doc:"about:blank: the code says which problem it is"`
@@ -48,6 +59,7 @@ type Problem struct {
 	Errors       []models.FieldError `json:"errors,omitempty" doc:"What is wrong with which field; never the value"`
 	Reason       string              `json:"reason,omitempty" doc:"Why a session has ended"`
 	AttemptsLeft *int                `json:"attempts_left,omitempty" doc:"Wrong passwords left before the session ends"`
+	End          *int64              `json:"end,omitempty" doc:"Where the log ends that was to be added to"`
 
 	retryAfter int // seconds
 }
@@ -68,7 +80,7 @@ func problemOf(err error) *Problem {
 	e, ok := errors.AsType[*models.Error](err)
 	switch {
 	case ok:
-	case services.IsPassing(err):
+	case services.IsPassing(err), errors.Is(err, context.Canceled):
 		e = models.Unavailable(err)
 	default:
 		e = models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged.")
@@ -79,12 +91,13 @@ func problemOf(err error) *Problem {
 	}
 	status := statuses[e.Code]
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Detail, Code: code,
-		Errors: e.Fields, Reason: e.Reason, AttemptsLeft: e.AttemptsLeft, retryAfter: int(math.Ceil(e.RetryAfter.Seconds()))}
+		Errors: e.Fields, Reason: e.Reason, AttemptsLeft: e.AttemptsLeft, End: e.End, retryAfter: int(math.Ceil(e.RetryAfter.Seconds()))}
 }
 
 // logged writes the cause of a fault of ours into the log; a refusal is no news.
 func logged(ctx context.Context, log *slog.Logger, p *Problem, err error) {
 	switch {
+	case errors.Is(err, context.Canceled): // whoever asked has gone, and may do so a thousand times a second
 	case p.Status == http.StatusServiceUnavailable:
 		log.WarnContext(ctx, "a request could not be answered", "error", err)
 	case p.Status >= http.StatusInternalServerError:
@@ -104,12 +117,17 @@ func writeProblem(c *gin.Context, p *Problem) {
 	if err != nil {
 		panic("middleware: a problem has no JSON: " + err.Error()) // strings and numbers always have
 	}
-	if p.retryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(p.retryAfter))
-	}
+	RetryAfter(c, p)
 	c.Header("Cache-Control", "no-store")
 	c.Abort()
 	c.Data(p.Status, problemType, body)
+}
+
+// RetryAfter says when to come again, where the problem is one of time, for an answer of another shape.
+func RetryAfter(c *gin.Context, p *Problem) {
+	if p.retryAfter > 0 {
+		c.Header("Retry-After", strconv.Itoa(p.retryAfter))
+	}
 }
 
 // init makes huma speak of every refusal as a Problem: it keeps the making of errors in a variable of

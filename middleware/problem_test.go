@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func TestProblemOf(t *testing.T) {
 		{&models.Error{Code: models.CodeRateLimited, Detail: "x", RetryAfter: 1001 * time.Millisecond}, 429, models.CodeRateLimited, 2},
 		{models.Unavailable(errors.New("secret cause")), 503, models.CodeUnavailable, 2},
 		{context.DeadlineExceeded, 503, models.CodeUnavailable, 2},
+		{fmt.Errorf("reading: %w", context.Canceled), 503, models.CodeUnavailable, 2},
 		{errors.New("secret cause"), 500, models.CodeInternal, 0},
 	} {
 		p := problemOf(row.err)
@@ -40,6 +42,20 @@ func TestProblemOf(t *testing.T) {
 		text, err := json.Marshal(p)
 		if err != nil || strings.Contains(string(text), "secret") {
 			t.Errorf("%v: %s %v", row.err, text, err)
+		}
+	}
+}
+
+// TestWhoHasGoneIsNoNews: else anybody could fill the log, and set off the alert of errors.
+func TestWhoHasGoneIsNoNews(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		fmt.Errorf("reading: %w", context.Canceled): "", context.DeadlineExceeded: "level=WARN", errors.New("of ours"): "level=ERROR",
+	} {
+		var out strings.Builder
+		logged(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), problemOf(err), err)
+		if got := out.String(); !strings.Contains(got, want) || (want == "" && got != "") {
+			t.Errorf("%v is told as %q, want %q", err, got, want)
 		}
 	}
 }
