@@ -2,23 +2,29 @@ package handlers_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"text/tabwriter"
 	"time"
 
 	"belfry/models"
+	"belfry/services"
 )
 
-// TestAccess asks every route as everybody.
+// TestAccess asks every route as everybody, and looks at what each answer tells a browser.
+//
+// Security: S15, S16, S17, S20, S28, S31, S32, L2
 func TestAccess(t *testing.T) {
-	onEach(t, nil, func(s *site) {
+	onEach(t, func(set *settings) { overHTTPS(set); federated()(set) }, func(s *site) {
 		s.addUser("target", models.RoleUser)
 		cast := s.newCast()
 		var seen []string
+		answers := map[string][]int{}
 		for _, route := range s.engine.Routes() {
 			name := route.Method + " " + route.Path
 			seen = append(seen, name)
@@ -35,17 +41,59 @@ func TestAccess(t *testing.T) {
 				if want == ok {
 					want = r.ok
 				}
-				if got := cast.cell(route.Method, route.Path, r.body, w); got != want {
+				got, header := cast.ask(route.Method, route.Path, r.body, w)
+				if got != want {
 					s.Errorf("%s as %s: %d, want %d", name, w, got, want)
 				}
+				s.armoured(name+" as "+string(w), header)
+				if strings.HasPrefix(route.Path, "/api/v1/") || strings.HasPrefix(route.Path, "/sse/") {
+					s.stored(name+" as "+string(w), header)
+				}
+				answers[name] = append(answers[name], got)
 			}
+			s.bothKinds(name, r, answers[name])
 		}
 		for name := range table {
 			if !slices.Contains(seen, name) {
 				s.Errorf("the table has %s, the router has not", name)
 			}
 		}
+		s.reportAccess(answers)
 	})
+}
+
+// bothKinds fails where a route gave no good answer, or refused nobody, though it does both: half of what its answers tell a
+// browser was not looked at then.
+func (s *site) bothKinds(name string, r row, answers []int) {
+	s.Helper()
+	good := slices.ContainsFunc(answers, func(status int) bool { return status < http.StatusBadRequest })
+	bad := slices.ContainsFunc(answers, func(status int) bool { return status >= http.StatusBadRequest })
+	takes, refuses := r.ok < http.StatusBadRequest, r.access.others != ok || len(r.named) > 0
+	if (takes && !good) || (refuses && !bad) {
+		s.Errorf("%s answers %v: both kinds were to be seen", name, answers)
+	}
+}
+
+// reportAccess leaves the whole table where TEST_REPORTS asks for it, as it was answered.
+func (s *site) reportAccess(answers map[string][]int) {
+	if s.db.Dialect != services.SQLite {
+		return
+	}
+	var text strings.Builder
+	for i, w := range everybody {
+		fmt.Fprintf(&text, "%2d = %s\n", i+1, w)
+	}
+	lines := tabwriter.NewWriter(&text, 0, 0, 1, ' ', 0)
+	fmt.Fprint(lines, "\nroute")
+	for i := range everybody {
+		fmt.Fprintf(lines, "\t%d", i+1)
+	}
+	for _, name := range slices.Sorted(maps.Keys(answers)) {
+		fmt.Fprintf(lines, "\n%s\t%s", name, strings.Trim(strings.ReplaceAll(fmt.Sprint(answers[name]), " ", "\t"), "[]"))
+	}
+	fmt.Fprintf(lines, "\n%d routes, each as %d\n", len(answers), len(everybody))
+	_ = lines.Flush()
+	report(s, "routes", text.String())
 }
 
 var counter atomic.Int64
@@ -64,7 +112,9 @@ type cast struct {
 type actor struct {
 	client *client
 	person
-	notice, key string
+	notice, key, passkey string
+	own                  int64  // the number of the key that asks, if one does
+	task, ended          string // running, and not any more
 }
 
 func (s *site) newCast() *cast {
@@ -85,9 +135,15 @@ func (c *cast) actor(w who) *actor {
 	}
 	a := &actor{}
 	a.client, a.person = c.principal(w)
+	a.own = c.number("SELECT COALESCE(max(id), 0) FROM api_keys")
+	a.task, a.ended = c.ownTask(a, w, models.TaskRunning), c.ownTask(a, w, models.TaskSucceeded)
 	a.notice = strconv.FormatInt(c.notify(a.name), 10)
 	c.addKey(models.ScopeTasksWrite)
 	a.key = strconv.FormatInt(c.number("SELECT max(id) FROM api_keys"), 10)
+	c.exec("UPDATE users SET passkey_handle = ? WHERE username = ?", []byte(a.name), a.name)
+	c.exec("INSERT INTO passkeys (name, user_id, credential_id, public_key, flags, sign_count, created_at) SELECT 'phone', id, ?, ?, 0, 0, 0 FROM users WHERE username = ?",
+		[]byte(fresh("credential")), []byte("key"), a.name)
+	a.passkey = strconv.FormatInt(c.number("SELECT max(id) FROM passkeys"), 10)
 	c.people[w] = a
 	return a
 }
@@ -95,20 +151,28 @@ func (c *cast) actor(w who) *actor {
 // cell asks one route as one principal, and gives the status.
 func (c *cast) cell(method, path string, body any, w who) int {
 	c.Helper()
+	status, _ := c.ask(method, path, body, w)
+	return status
+}
+
+// ask is cell with the answer's header.
+func (c *cast) ask(method, path string, body any, w who) (int, http.Header) {
+	c.Helper()
 	a := c.actor(w)
-	id := a.id
-	switch {
-	case strings.Contains(path, "/notices/"):
-		id = a.notice
-	case strings.Contains(path, "/keys/"):
-		id = a.key
-	}
+	id := c.ownID(method, path, a)
 	path = strings.NewReplacer(":username", c.victim, ":name", c.group, ":id", id).Replace(path)
+	if method == http.MethodPost && strings.HasSuffix(path, "/log") {
+		path += "?offset=0"
+	}
+	with := "?"
+	if strings.Contains(path, with) {
+		with = "&"
+	}
 	switch w {
 	case cookieInQuery:
-		path += "?token=" + a.cookie
+		path += with + "token=" + a.cookie
 	case keyInQuery:
-		path += "?api_key=" + a.cookie
+		path += with + "api_key=" + a.cookie
 	}
 	if strings.HasPrefix(path, "/sse/") {
 		st := a.client.open(path)
@@ -116,7 +180,7 @@ func (c *cast) cell(method, path string, body any, w who) int {
 		if st.status == http.StatusOK {
 			st.next()
 		}
-		return st.status
+		return st.status, st.header
 	}
 	r := a.client.do(method, path, fill(body, map[string]string{"$user": "target", "$fresh": fresh("new")}))
 	switch {
@@ -124,9 +188,44 @@ func (c *cast) cell(method, path string, body any, w who) int {
 		r.problem()
 	case method != http.MethodGet && method != http.MethodHead:
 		delete(c.people, w)
+		if strings.Contains(path, "/everyone/") { // nobody has kept a session
+			clear(c.people)
+		}
 		c.renew()
 	}
-	return r.status
+	return r.status, r.header
+}
+
+// ownID is the id of something that a route may be asked about by whoever it belongs to.
+func (c *cast) ownID(method, path string, a *actor) string {
+	c.Helper()
+	switch {
+	case strings.Contains(path, "/notices/"):
+		return a.notice
+	case strings.Contains(path, "/keys/"):
+		return a.key
+	case strings.Contains(path, "/webhooks/"):
+		c.exec("INSERT INTO webhooks (url, events, secret, created_at) VALUES ('http://127.0.0.1:1', 'session.ended', '', 0)")
+		return strconv.FormatInt(c.number("SELECT max(id) FROM webhooks"), 10)
+	case strings.Contains(path, "/passkeys/"):
+		return a.passkey
+	case strings.Contains(path, "/tasks/") && method == http.MethodPost:
+		return a.task
+	case strings.Contains(path, "/tasks/"):
+		return a.ended
+	}
+	return a.id
+}
+
+// ownTask is a task that the caller has created.
+func (c *cast) ownTask(a *actor, w who, state models.TaskState) string {
+	c.Helper()
+	id := 1<<32 + counter.Add(1) // no offset of the log, which the id of a task that is made would be
+	c.exec("INSERT INTO tasks (id, title, creator, audiences, state, bytes, created_at, changed_at) SELECT ?, 'x', 'user:' || id, '', ?, 0, 0, 0 FROM users WHERE username = ?", id, state, a.name)
+	if w == keyTasks {
+		c.exec("UPDATE tasks SET creator = 'key:' || CAST(? AS text) WHERE id = ?", itoa(a.own), id)
+	}
+	return strconv.FormatInt(id, 10)
 }
 
 // fill puts names into a body.
@@ -203,6 +302,8 @@ func (s *site) notify(name string) int64 {
 }
 
 // TestForeign asks for what is somebody else's, and for ids that cannot be any: both are not there.
+//
+// Security: S28
 func TestForeign(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -213,14 +314,22 @@ func TestForeign(t *testing.T) {
 		for _, id := range append(none, notice, "123456") {
 			bob.get("/api/v1/notices/"+id).refused(404, "not_found")
 			bob.do(http.MethodPatch, "/api/v1/notices/"+id, map[string]any{"read": true}).refused(404, "not_found")
+			bob.do(http.MethodDelete, "/api/v1/notices/"+id, nil).refused(404, "not_found")
+			bob.get("/api/v1/notices/"+id+"/receipts").refused(404, "not_found")
 		}
 		for _, id := range append(none, anna.id) {
 			bob.post("/api/v1/sessions/"+id+"/lock", nil).refused(404, "not_found")
 			bob.do(http.MethodDelete, "/api/v1/sessions/"+id, nil).refused(404, "not_found")
+			bob.do(http.MethodDelete, "/api/v1/passkeys/"+id, nil).refused(404, "not_found")
 		}
 		anna.get("/api/v1/session").want(200)
 		if got := anna.get("/api/v1/notices/" + notice).want(200).at("read_at"); got != nil {
 			s.Errorf("somebody else has read it at %v", got)
+		}
+		s.addUser("root", models.RoleAdmin)
+		root := s.login("root")
+		for _, id := range append(none, "123456") {
+			root.do(http.MethodDelete, "/api/v1/webhooks/"+id, nil).refused(404, "not_found")
 		}
 		keeper := s.bearer(s.addKey(models.ScopeUsersWrite, models.ScopeSessionsWrite, models.ScopeTicketsWrite))
 		for _, id := range none {
@@ -235,6 +344,8 @@ func TestForeign(t *testing.T) {
 }
 
 // TestExpiredTicket is the one principal that time makes.
+//
+// Security: S16
 func TestExpiredTicket(t *testing.T) {
 	onEach(t, func(set *settings) { set.ticketTTL = time.Millisecond }, func(s *site) {
 		s.addUser("anna", models.RoleUser)

@@ -27,7 +27,7 @@ type BatchLine struct {
 // BatchAnswer says of one line where its notice went.
 type BatchAnswer struct {
 	Status int `json:"status"`
-	services.Published
+	PublishedView
 }
 
 type batchInput struct {
@@ -36,6 +36,7 @@ type batchInput struct {
 }
 
 type batchOutput struct {
+	QuotaHeaders
 	ContentType string `header:"Content-Type"`
 	Replayed    string `header:"Idempotency-Replayed"`
 	Body        []byte
@@ -49,15 +50,12 @@ var (
 
 // batchRoute registers the one route that speaks NDJSON, which huma neither decodes nor describes by itself.
 func (s *Server) batchRoute(api huma.API, rule middleware.Rule, path string) {
-	text, security := rule.Describe()
 	line := describe[BatchLine](api)
 	answer := &huma.Schema{OneOf: []*huma.Schema{describe[BatchAnswer](api).schema, describe[middleware.Problem](api).schema}}
-	huma.Register(api, huma.Operation{
-		OperationID: "post-notices-batch", Method: http.MethodPost, Path: path, Description: text + " A notice a line; an answer a line, in their order.",
-		Security: security, DefaultStatus: http.StatusOK, Errors: writeRefusals,
-		Responses:   map[string]*huma.Response{"200": {Description: "What became of each", Content: map[string]*huma.MediaType{ndjson: {Schema: answer}}}},
-		Middlewares: huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log)}, MaxBodyBytes: -1, BodyReadTimeout: -1,
-	}, func(ctx context.Context, in *batchInput) (*batchOutput, error) {
+	op := operation(rule, http.MethodPost, path)
+	op.Responses = map[string]*huma.Response{"200": {Description: "What became of each", Content: map[string]*huma.MediaType{ndjson: {Schema: answer}}}}
+	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log)}
+	huma.Register(api, op, func(ctx context.Context, in *batchInput) (*batchOutput, error) {
 		out, err := s.publishBatch(ctx, in, line)
 		if err != nil {
 			return nil, middleware.Refusal(ctx, s.Log, err)
@@ -101,21 +99,25 @@ func (s *Server) publishBatch(ctx context.Context, in *batchInput, lines describ
 	if len(answers) == 0 {
 		return nil, errNoLines
 	}
+	quota, err := s.spend(ctx, len(answers))
+	if err != nil {
+		return nil, err
+	}
 	published, refused, err := s.Notices.PublishAll(ctx, middleware.PrincipalOf(ctx), batch)
 	if err != nil {
 		return nil, err
 	}
 	replayed := len(batch) > 0
 	for i, at := range positions {
-		if answers[at] = (BatchAnswer{http.StatusCreated, published[i]}); refused[i] != nil {
+		if answers[at] = (BatchAnswer{http.StatusCreated, viewOfPublished(&published[i])}); refused[i] != nil {
 			answers[at] = middleware.ProblemOf(ctx, s.Log, refused[i])
 		}
 		replayed = replayed && published[i].Replayed
 	}
-	return batchAnswer(answers, replayed)
+	return batchAnswer(answers, replayed, quota)
 }
 
-func batchAnswer(answers []any, replayed bool) (*batchOutput, error) {
+func batchAnswer(answers []any, replayed bool, quota QuotaHeaders) (*batchOutput, error) {
 	var lines bytes.Buffer
 	encoder := json.NewEncoder(&lines) // it ends each value with a line end
 	encoder.SetEscapeHTML(false)
@@ -124,7 +126,7 @@ func batchAnswer(answers []any, replayed bool) (*batchOutput, error) {
 			return nil, err
 		}
 	}
-	out := &batchOutput{ContentType: ndjson, Body: lines.Bytes()}
+	out := &batchOutput{QuotaHeaders: quota, ContentType: ndjson, Body: lines.Bytes()}
 	if replayed {
 		out.Replayed = "true"
 	}
@@ -148,8 +150,11 @@ func outgoing(ctx context.Context, lines described[BatchLine], raw []byte, once 
 	return line.outgoing(once)
 }
 
+// ofLine names a line by its place. The names are kept apart from what clients send by their principal, for the key in
+// a line may hold any character.
 func ofLine(whole services.Repeatable, number int) services.Repeatable {
 	if whole.Key != "" {
+		whole.Principal += " batch"
 		whole.Key += fmt.Sprintf("\n%d", number)
 	}
 	return whole

@@ -31,6 +31,8 @@ type description struct {
 
 // TestNoEcho puts the canary into every field of every body, every parameter and header. A refusal must
 // not repeat it, and the log must never hold it.
+//
+// Security: S15, S34
 func TestNoEcho(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleAdmin)
@@ -91,15 +93,15 @@ func TestNoEcho(t *testing.T) {
 	})
 }
 
-// silent fails when a refusal repeats the canary. The name of an unknown recipient, and that of a field
-// that is none, are no values.
+// silent fails when a refusal repeats the canary. The name of an unknown recipient or group, and that of a
+// field that is none, are no values.
 func (s *site) silent(r *reply, place []string) {
 	s.Helper()
 	if r.status < http.StatusBadRequest {
 		return
 	}
 	p := r.problem()
-	recipient := len(place) > 1 && place[0] == "to"
+	recipient := len(place) > 0 && (place[0] == "groups" || len(place) > 1 && place[0] == "to")
 	list, _ := p["errors"].([]any)
 	for _, e := range list {
 		if fault := e.(map[string]any); recipient || strings.HasSuffix(fault["field"].(string), canary) {

@@ -124,7 +124,7 @@ func (c *client) send(req *http.Request) *reply {
 	if err != nil {
 		c.Fatal(err)
 	}
-	r := &reply{TB: c.T, what: req.Method + " " + req.URL.Path, status: resp.StatusCode, header: resp.Header, body: body}
+	r := &reply{TB: c.TB, what: req.Method + " " + req.URL.Path, status: resp.StatusCode, header: resp.Header, body: body}
 	c.conforms(req, r)
 	return r
 }

@@ -20,7 +20,7 @@ func describedLine() described[BatchLine] {
 
 const fullLine = `{"to":{"users":["anna","bert"],"groups":["all"],"everyone":true},"title":"A title","body":"Some text","format":"markdown",
 	"url":"/x","actions":[{"label":"Go","url":"/y"}],"severity":"warning","category":"news","data":{"a":[1,{"b":"c"}]},"collapse_key":"k",
-	"expires_at":"2099-01-01T00:00:00Z","idempotency_key":"once"}`
+	"expires_at":"2099-01-01T00:00:00Z","deliver_at":"2026-01-01T00:00:00Z","idempotency_key":"once"}`
 
 // FuzzQuickReadIsStrict: what is taken at once, the description's check takes as well, and for the same, unless what is
 // wrong with it is among the limits that the service refuses by itself.

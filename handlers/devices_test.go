@@ -9,6 +9,8 @@ import (
 )
 
 // TestDevices lists, locks and ends a user's own sessions.
+//
+// Security: S12
 func TestDevices(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -44,6 +46,8 @@ func TestDevices(t *testing.T) {
 }
 
 // TestProof: what ends another session or makes a key wants the password within five minutes.
+//
+// Security: S12
 func TestProof(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleAdmin)
@@ -87,6 +91,8 @@ func TestProof(t *testing.T) {
 }
 
 // TestEndOthers keeps this session and no other of the user's.
+//
+// Security: S12
 func TestEndOthers(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -102,6 +108,8 @@ func TestEndOthers(t *testing.T) {
 }
 
 // TestPassword changes one's own.
+//
+// Security: S2, S11
 func TestPassword(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -137,6 +145,8 @@ func TestPassword(t *testing.T) {
 }
 
 // TestOthersSessions lets an admin, or a key, lock and end a user's sessions.
+//
+// Security: S12
 func TestOthersSessions(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -159,5 +169,47 @@ func TestOthersSessions(t *testing.T) {
 				s.Errorf("reason %q", got)
 			}
 		}
+	})
+}
+
+// TestEveryone: row 12. An admin, or a key, locks or ends all sessions there are; the admin's own stays.
+//
+// Security: S12
+func TestEveryone(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("root", models.RoleAdmin)
+		for _, name := range []string{"anna", "bob"} {
+			s.addUser(name, models.RoleUser)
+		}
+		root, key := s.login("root"), s.bearer(s.addKey(models.ScopeSessionsWrite))
+		anna, bob, second := s.login("anna"), s.login("bob"), s.login("root")
+		st := anna.stream("/sse/lock")
+		st.hello("active", "")
+
+		if got := root.post("/api/v1/everyone/sessions/lock", nil).want(200).int("count"); got != 3 {
+			s.Errorf("%d were locked", got)
+		}
+		st.lock("locked", "admin")
+		for _, c := range []*client{anna, bob, second} {
+			c.get("/api/v1/notices").refused(423, "locked")
+		}
+		root.get("/api/v1/notices").want(200)
+
+		s.age("proved_at", root.id, models.ReauthenticationWindow)
+		root.do(http.MethodDelete, "/api/v1/everyone/sessions", nil).refused(403, "reauthentication_required")
+		anna.get("/api/v1/session").want(200)
+		root.post("/api/v1/session/reauthenticate", map[string]any{"password": password}).want(204)
+		root.do(http.MethodDelete, "/api/v1/everyone/sessions", nil).want(204)
+		st.lock("ended", "admin")
+		st.end()
+		for _, c := range []*client{anna, bob, second} {
+			if reason := c.get("/api/v1/session").refused(401, "unauthenticated").text("reason"); reason != "admin" {
+				s.Errorf("it ended by %s", reason)
+			}
+		}
+		root.get("/api/v1/notices").want(200)
+		key.do(http.MethodDelete, "/api/v1/everyone/sessions", nil).want(204)
+		root.get("/api/v1/session").refused(401, "unauthenticated")
+		bob.post("/api/v1/everyone/sessions/lock", nil).refused(401, "unauthenticated")
 	})
 }

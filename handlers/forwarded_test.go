@@ -10,6 +10,8 @@ import (
 )
 
 // TestForwarded: what a client says of its own address counts only through a proxy that is trusted.
+//
+// Security: S35
 func TestForwarded(t *testing.T) {
 	for name, proxies := range map[string][]netip.Prefix{"untrusted": nil, "trusted": {netip.MustParsePrefix("127.0.0.0/8")}} {
 		t.Run(name, func(t *testing.T) {

@@ -11,11 +11,12 @@ type groupView struct {
 	Name        string         `json:"name"`
 	DisplayName string         `json:"display_name"`
 	Members     []string       `json:"members"`
+	Disabled    bool           `json:"disabled" doc:"It takes no new notices; its members keep what they have"`
 	CreatedAt   models.Instant `json:"created_at" format:"date-time"`
 }
 
 func viewOfGroup(g *services.GroupView) groupView {
-	return groupView{Name: g.Name, DisplayName: g.DisplayName, Members: g.Members, CreatedAt: g.CreatedAt}
+	return groupView{Name: g.Name, DisplayName: g.DisplayName, Members: g.Members, Disabled: g.DisabledAt != nil, CreatedAt: g.CreatedAt}
 }
 
 // listGroups gives all groups at once: they are few, and whoever lists them wants them all.
@@ -66,15 +67,19 @@ func (s *Server) getGroup(ctx context.Context, in *groupPath) (*answer[groupView
 type patchGroupInput struct {
 	Name string `path:"name"`
 	Body struct {
-		DisplayName string `json:"display_name"`
+		Name        *string `json:"name,omitempty" doc:"The group stays the same one: members, notices, what waits for its time, and keys that send to it go with it"`
+		DisplayName *string `json:"display_name,omitempty"`
+		Disabled    *bool   `json:"disabled,omitempty"`
 	}
 }
 
 func (s *Server) patchGroup(ctx context.Context, in *patchGroupInput) (*answer[groupView], error) {
-	if err := s.Groups.Rename(ctx, in.Name, in.Body.DisplayName); err != nil {
+	b := &in.Body
+	group, err := s.Groups.Update(ctx, in.Name, services.GroupChange{Name: b.Name, DisplayName: b.DisplayName, Disabled: b.Disabled})
+	if err != nil {
 		return nil, err
 	}
-	return s.getGroup(ctx, &groupPath{Name: in.Name})
+	return answered(viewOfGroup(group)), nil
 }
 
 func (s *Server) deleteGroup(ctx context.Context, in *groupPath) (*empty, error) {

@@ -32,7 +32,7 @@ func TestNotice(t *testing.T) {
 		if r.text("sender", "type") != "user" || r.text("sender", "name") != "Bob" || r.at("data", "n") != 1.5 || r.at("data", "s") != "<&>" || len(r.object()) != 17 {
 			s.Errorf("%s", r.body)
 		}
-		instant(s.T, r.text("created_at"))
+		instant(s.TB, r.text("created_at"))
 		if list := anna.get("/api/v1/notices").want(200).items(); len(list) != 1 {
 			s.Errorf("who is reached twice has %d", len(list))
 		}
@@ -157,7 +157,7 @@ func TestStates(t *testing.T) {
 		path := func(id int64) string { return "/api/v1/notices/" + itoa(id) }
 		r := c.do(http.MethodPatch, path(one), map[string]any{"read": true}).want(200)
 		first := r.text("read_at")
-		instant(s.T, first)
+		instant(s.TB, first)
 		if again := c.do(http.MethodPatch, path(one), map[string]any{"read": true}).want(200).text("read_at"); again != first {
 			s.Errorf("read again moved the time from %s to %s", first, again)
 		}
@@ -185,6 +185,53 @@ func TestStates(t *testing.T) {
 		list("q=FOR+ANNA", three, two, one)
 		list("q=%25")
 		list("category=none")
+	})
+}
+
+// TestSnoozing puts notices off and brings them back: by hand, and by the clock.
+func TestSnoozing(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		s.addUser("bob", models.RoleUser)
+		c := s.login("anna")
+		one, two := s.notify("anna"), s.notify("anna")
+		path := func(id int64) string { return "/api/v1/notices/" + itoa(id) }
+		shown := func(state string) int { return len(c.get("/api/v1/notices?state=" + state).want(200).items()) }
+		until := time.Now().Add(24 * time.Hour).Truncate(time.Millisecond)
+		local := until.In(time.FixedZone("", 8*3600)).Format(time.RFC3339Nano)
+		want := until.UTC().Format("2006-01-02T15:04:05.000Z")
+		if got := c.do(http.MethodPatch, path(one), map[string]any{"snoozed_until": local}).want(200).text("snoozed_until"); got != want {
+			s.Errorf("snoozed until %s, want %s", got, want)
+		}
+		// What is left out stays.
+		if got := c.do(http.MethodPatch, path(one), map[string]any{"read": true}).want(200).text("snoozed_until"); got != want {
+			s.Errorf("read, it is snoozed until %s, want %s", got, want)
+		}
+		if shown("inbox") != 1 || shown("unread") != 1 || shown("snoozed") != 1 || shown("all") != 2 {
+			s.Errorf("inbox %d, unread %d, snoozed %d, all %d", shown("inbox"), shown("unread"), shown("snoozed"), shown("all"))
+		}
+		if r := c.do(http.MethodPatch, path(one), map[string]any{"snoozed_until": nil, "read": false}).want(200); r.at("snoozed_until") != nil || r.at("read_at") != nil {
+			s.Errorf("%s", r.body)
+		}
+		r := c.post("/api/v1/notices/state", map[string]any{"ids": []int64{one, two, 999}, "snoozed_until": local}).want(200)
+		if r.int("changed") != 2 || r.int("unread") != 0 {
+			s.Errorf("%s", r.body)
+		}
+		if r := c.do(http.MethodPatch, path(two), map[string]any{"archived": true}).want(200); r.at("snoozed_until") != nil {
+			s.Errorf("archived: %s", r.body)
+		}
+		s.exec("UPDATE notice_states SET snoozed_until = 1 WHERE snoozed_until IS NOT NULL")
+		if r := c.get("/api/v1/notices").want(200); len(r.items()) != 1 || r.int("unread") != 1 || r.items()[0]["snoozed_until"] != nil {
+			s.Errorf("by the clock: %s", r.body)
+		}
+		for _, at := range []any{time.Now().Add(-time.Minute).Format(time.RFC3339), time.Now().AddDate(1, 0, 3).Format(time.RFC3339), "1970-01-01T00:00:00Z", "tomorrow", "", 5, true} {
+			c.do(http.MethodPatch, path(one), map[string]any{"snoozed_until": at}).refused(422, "invalid")
+			c.post("/api/v1/notices/state", map[string]any{"ids": []int64{one}, "snoozed_until": at}).refused(422, "invalid")
+		}
+		cursor := c.get(path(two)).want(200).text("cursor")
+		c.post("/api/v1/notices/state", map[string]any{"up_to": cursor, "snoozed_until": local}).refused(422, "invalid")
+		c.post("/api/v1/notices/state", map[string]any{"ids": []int64{one}, "snoozed_until": local, "archived": true}).refused(422, "invalid")
+		s.login("bob").do(http.MethodPatch, path(one), map[string]any{"snoozed_until": local}).refused(404, "not_found")
 	})
 }
 

@@ -20,6 +20,13 @@ var emptySQLite []byte
 // TestMain also makes sure that no request and no stream leaves a goroutine behind.
 func TestMain(m *testing.M) {
 	var err error
+	if readers := os.Getenv(logReadersEnv); readers != "" {
+		if err := readLogs(readers); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if emptySQLite, err = migratedFile(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -30,11 +30,15 @@ func repeatable(ctx context.Context, key, field, route string, content []byte) (
 	if key == "" {
 		return services.Repeatable{}, nil
 	}
+	return repeatableBy(middleware.PrincipalOf(ctx).Actor(), key, field, route, content)
+}
+
+func repeatableBy(actor, key, field, route string, content []byte) (services.Repeatable, error) {
 	if !utf8.ValidString(key) || utf8.RuneCountInString(key) > MaxIdempotencyKey {
 		return services.Repeatable{}, models.InvalidField(field, fmt.Sprintf("UTF-8 text of at most %d characters.", MaxIdempotencyKey))
 	}
 	sum := sha256.Sum256(append([]byte(route+"\n"), content...))
-	return services.Repeatable{Principal: middleware.PrincipalOf(ctx).Actor(), Key: key, Digest: hex.EncodeToString(sum[:])}, nil
+	return services.Repeatable{Principal: actor, Key: key, Digest: hex.EncodeToString(sum[:])}, nil
 }
 
 // created answers a request that creates.

@@ -10,6 +10,8 @@ import (
 )
 
 // TestOutage takes the database away and gives it back. Nobody restarts anything of ours.
+//
+// Security: S37
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	cluster := testpg.NewCluster(t)
@@ -69,6 +71,8 @@ func TestOutage(t *testing.T) {
 
 // TestOutagePastDeadline: without a database a stream stays, but not past the moment when its session
 // may be over.
+//
+// Security: S37
 func TestOutagePastDeadline(t *testing.T) {
 	t.Parallel()
 	cluster := testpg.NewCluster(t)
@@ -76,12 +80,12 @@ func TestOutagePastDeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSite(t, cluster.DSN(), func(set *settings) {
-		set.limits = models.SessionLimits{Idle: 4 * time.Second, Max: time.Hour, Warning: time.Second}
+		set.limits = models.SessionLimits{Idle: 6 * time.Second, Max: time.Hour, Warning: time.Second}
 	})
 	s.addUser("anna", models.RoleUser)
 	st := s.login("anna").stream("/sse/stream")
 	st.hello("active", "")
-	if err := cluster.Stop(); err != nil {
+	if err := cluster.Abort(); err != nil {
 		t.Fatal(err)
 	}
 	st.pause()

@@ -18,7 +18,7 @@ func TestUsers(t *testing.T) {
 		if made.text("username") != "Anna" || made.text("display_name") != "Anna 老" || made.text("role") != "user" || made.at("disabled") != false || strings.Contains(string(made.body), password) {
 			s.Errorf("%s", made.body)
 		}
-		instant(s.T, made.text("created_at"))
+		instant(s.TB, made.text("created_at"))
 		c.post("/api/v1/users", map[string]any{"username": "aNNA", "password": password}).refused(409, "conflict")
 		for field, body := range map[string]map[string]any{
 			"username":     {"username": "a b", "password": password},
@@ -46,11 +46,48 @@ func TestUsers(t *testing.T) {
 		}
 		c.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"disabled": false, "password": "a new " + password}).want(200)
 		s.nobody().post("/api/v1/login", map[string]any{"username": "anna", "password": "a new " + password}).want(200)
+		c.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"username": "ROOT"}).refused(409, "conflict")
+		if r := c.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"username": "anja"}).want(200); r.text("username") != "anja" || r.text("display_name") != "Anna 老" {
+			s.Errorf("%s", r.body)
+		}
+		c.do(http.MethodPatch, "/api/v1/users/anja", map[string]any{"username": "anna"}).want(200)
 		c.do(http.MethodDelete, "/api/v1/users/anna", nil).want(204)
 		c.get("/api/v1/users/anna").refused(404, "not_found")
 		c.do(http.MethodDelete, "/api/v1/users/anna", nil).refused(404, "not_found")
 		c.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"disabled": false}).refused(404, "not_found")
 		anna.get("/api/v1/session").refused(401, "unauthenticated")
+	})
+}
+
+// TestPutUser says by its status whether somebody was added, and with dry_run does nothing.
+func TestPutUser(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		c := s.bearer(s.addKey(models.ScopeUsersWrite))
+		c.post("/api/v1/groups", map[string]any{"name": "ops"}).want(201)
+		put := func(query string, body map[string]any) *reply {
+			return c.do(http.MethodPut, "/api/v1/users/Anna"+query, body)
+		}
+		is := func(r *reply, want string, changes ...any) {
+			t.Helper()
+			if r.text("result") != want || !slices.Equal(r.at("changes").([]any), changes) || r.at("user").(map[string]any)["username"] != "Anna" {
+				s.Errorf("%s, want %s %v", r.body, want, changes)
+			}
+		}
+		body := map[string]any{"display_name": "Anna 老", "role": "admin", "groups": []string{"ops"}}
+		is(put("?dry_run=true", body).want(200), "added", "groups")
+		c.get("/api/v1/users/anna").refused(404, "not_found")
+		is(put("", body).want(201), "added", "groups")
+		if r := c.get("/api/v1/users/anna").want(200); r.at("has_password") != false || r.text("role") != "admin" || r.text("display_name") != "Anna 老" {
+			s.Errorf("%s", r.body)
+		}
+		is(put("", body).want(200), "unchanged")
+		is(put("", map[string]any{"disabled": true, "role": "user"}).want(200), "changed", "role", "disabled")
+		if f := put("", map[string]any{"groups": []string{"none"}}).refused(422, "invalid").fields(); !slices.Equal(f, []string{"groups"}) {
+			s.Errorf("fields %q", f)
+		}
+		put("", map[string]any{"password": password}).refused(422, "invalid")
+		put("?dry_run=perhaps", body).refused(422, "invalid")
+		c.do(http.MethodPut, "/api/v1/users/a%20b", map[string]any{}).refused(422, "invalid")
 	})
 }
 
@@ -105,6 +142,19 @@ func TestGroups(t *testing.T) {
 		if r := c.do(http.MethodPatch, "/api/v1/groups/team", map[string]any{"display_name": "The team"}).want(200); r.text("display_name") != "The team" {
 			s.Errorf("%s", r.body)
 		}
+		patch := func(body map[string]any) *reply { return c.do(http.MethodPatch, "/api/v1/groups/team", body) }
+		if r := patch(map[string]any{"disabled": true}).want(200); r.at("disabled") != true || r.text("name") != "Team" {
+			s.Errorf("%s", r.body)
+		}
+		patch(map[string]any{"disabled": false, "name": "crew"}).want(200)
+		patch(map[string]any{}).refused(404, "not_found")
+		c.post("/api/v1/groups", map[string]any{"name": "Team"}).want(201)
+		patch(map[string]any{"name": "CREW"}).refused(409, "conflict")
+		patch(map[string]any{"name": "a b"}).refused(422, "invalid")
+		c.do(http.MethodDelete, "/api/v1/groups/team", nil).want(204)
+		if r := c.do(http.MethodPatch, "/api/v1/groups/crew", map[string]any{"name": "team"}).want(200); r.text("name") != "team" || len(r.at("members").([]any)) != 1 || r.text("display_name") != "The team" {
+			s.Errorf("%s", r.body)
+		}
 		if r := c.get("/api/v1/groups").want(200); len(r.items()) != 1 || r.at("next_before") != nil {
 			s.Errorf("%s", r.body)
 		}
@@ -116,6 +166,8 @@ func TestGroups(t *testing.T) {
 }
 
 // TestKeys makes keys, and shows each secret once.
+//
+// Security: S28
 func TestKeys(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("root", models.RoleAdmin)

@@ -142,6 +142,8 @@ func TestNewEpoch(t *testing.T) {
 }
 
 // TestReplayIsForNow: a replay is by what one may read now, whoever's position it is.
+//
+// Security: S14
 func TestReplayIsForNow(t *testing.T) {
 	onEachWay(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)

@@ -1,9 +1,12 @@
 package handlers_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -11,7 +14,10 @@ import (
 	"belfry/services"
 )
 
-// dump is every row of every table, as text.
+// byTheClock are the tables that nodes write to whatever is asked: what they report of themselves each second.
+var byTheClock = []string{"nodes", "node_questions", "node_answers"}
+
+// dump is every row of every table but those, as text.
 func (s *site) dump() []string {
 	s.Helper()
 	query := "SELECT name FROM sqlite_master WHERE type = 'table'"
@@ -23,6 +29,9 @@ func (s *site) dump() []string {
 		s.Fatal(err)
 	}
 	for _, table := range tables {
+		if slices.Contains(byTheClock, table) {
+			continue
+		}
 		all = append(all, s.rows(table)...)
 	}
 	slices.Sort(all)
@@ -49,6 +58,9 @@ func (s *site) rows(table string) (texts []string) {
 			s.Fatal(err)
 		}
 		for i := range values {
+			if columns[i] == "last_used_at" { // of a key: that it was used is not what was asked for
+				values[i] = nil
+			}
 			if b, ok := values[i].([]byte); ok {
 				values[i] = string(b)
 			}
@@ -63,6 +75,8 @@ func (s *site) rows(table string) (texts []string) {
 
 // TestGetChangesNothing asks every route that reads, twice, as who may and who may not, and compares the
 // database before and after.
+//
+// Security: S23
 func TestGetChangesNothing(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		cast := s.newCast()
@@ -95,16 +109,29 @@ func TestGetChangesNothing(t *testing.T) {
 	})
 }
 
-// TestSecretsAtRest: nothing that signs in lies in the database as it is.
+// TestSecretsAtRest: nothing that signs in lies in the database or the log, as it is or written another way.
+//
+// Security: S1, S28, S36
 func TestSecretsAtRest(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
-		c := s.login("anna")
-		key, ticket := s.addKey(models.ScopeNoticesWrite), mint(c, "/api/v1/stream-tickets")
+		s.addUser("root", models.RoleAdmin)
+		c, root := s.login("anna"), s.login("root")
+		authenticator, codes := c.enroll()
+		secrets := map[string]string{
+			"the cookie": c.cookie, "the key": s.addKey(models.ScopeNoticesWrite), "the ticket": mint(c, "/api/v1/stream-tickets"), "the password": password,
+			"the link's token": root.resetLink("anna"), "the authenticator's secret": authenticator.secret,
+		}
+		for i, code := range codes {
+			secrets["recovery code "+strconv.Itoa(i)] = code
+		}
 		rows := strings.Join(s.dump(), "\n")
-		for name, value := range map[string]string{"the cookie": c.cookie, "the key": key, "the ticket": ticket, "the password": password} {
-			if strings.Contains(rows, value) || strings.Contains(s.log.String(), value) {
-				s.Errorf("%s lies in the database or the log", name)
+		for name, value := range secrets {
+			// What is stored unsealed lies there as base64url.
+			for _, form := range []string{value, strings.ReplaceAll(value, "-", ""), base64.RawURLEncoding.EncodeToString([]byte(value)), hex.EncodeToString([]byte(value))} {
+				if strings.Contains(rows, form) || strings.Contains(s.log.String(), form) {
+					s.Errorf("%s lies in the database or the log", name)
+				}
 			}
 		}
 	})

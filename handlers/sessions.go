@@ -39,11 +39,13 @@ type loginInput struct {
 	Body struct {
 		Username string `json:"username" maxLength:"256"`
 		Password string `json:"password" maxLength:"1024"`
+		Code     string `json:"code,omitempty" maxLength:"64" doc:"Of the authenticator app, or a recovery code; spaces and dashes do not matter. Where it is needed and missing the refusal is second_factor_required"`
 	}
 }
 
 func (s *Server) login(ctx context.Context, in *loginInput) (*withCookie, error) {
-	live, cookie, err := s.Sessions.Login(ctx, in.Body.Username, in.Body.Password, middleware.ClientOf(ctx), middleware.PrincipalOf(ctx).Live)
+	live, cookie, err := s.Sessions.Login(ctx, services.Credentials{Username: in.Body.Username, Password: in.Body.Password, Code: in.Body.Code},
+		services.ClientOf(ctx), middleware.PrincipalOf(ctx).Live)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +113,11 @@ type passwordInput struct {
 }
 
 func (s *Server) unlockSession(ctx context.Context, in *passwordInput) (*withCookie, error) {
-	live, cookie, err := s.Sessions.Unlock(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password)
+	return s.unlocked(s.Sessions.Unlock(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password))
+}
+
+// unlocked answers an unlock, whichever the proof was. Of a session that was active after all there is no new cookie.
+func (s *Server) unlocked(live *services.Live, cookie string, err error) (*withCookie, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +158,43 @@ func (s *Server) listSessions(ctx context.Context, _ *empty) (*answer[items[serv
 		list.Items[i] = s.Sessions.View(l, l.ID == own.ID)
 	}
 	return answered(list), nil
+}
+
+type allSessionsInput struct {
+	Q      string `query:"q" maxLength:"100" doc:"A part of whose they are, by user name or name shown, in any case"`
+	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (s *Server) listAllSessions(ctx context.Context, in *allSessionsInput) (*answer[items[services.SessionView]], error) {
+	lives, err := s.Sessions.ListAll(ctx, in.Q, in.Before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list := items[services.SessionView]{Items: []services.SessionView{}}
+	if len(lives) > in.Limit {
+		lives = lives[:in.Limit]
+		list.Next = &lives[in.Limit-1].ID
+	}
+	for _, l := range lives {
+		list.Items = append(list.Items, s.Sessions.View(l, l.ID == ownSession(ctx)))
+	}
+	return answered(list), nil
+}
+
+func (s *Server) lockAnySession(ctx context.Context, in *sessionPath) (*answer[services.SessionView], error) {
+	locked, err := s.Sessions.LockAny(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.Sessions.View(locked, locked.ID == ownSession(ctx))), nil
+}
+
+func (s *Server) endAnySession(ctx context.Context, in *sessionPath) (*empty, error) {
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
+	return nil, s.Sessions.EndAny(ctx, in.ID)
 }
 
 type sessionPath struct {
@@ -213,6 +256,41 @@ func (s *Server) lockUserSessions(ctx context.Context, in *userPath) (*answer[co
 		return nil, err
 	}
 	return answered(countBody{Count: n}), nil
+}
+
+// lockEverySession locks everybody out of their pages, but not the admin who does it.
+func (s *Server) lockEverySession(ctx context.Context, _ *empty) (*answer[countBody], error) {
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
+	n, err := s.Sessions.LockEveryone(ctx, ownSession(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return answered(countBody{Count: n}), nil
+}
+
+func (s *Server) endEverySession(ctx context.Context, _ *empty) (*empty, error) {
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
+	return nil, s.Sessions.EndEveryone(ctx, ownSession(ctx))
+}
+
+// ownSession is the id of the caller's session; empty for a key, which has none.
+func ownSession(ctx context.Context) string {
+	if live := middleware.PrincipalOf(ctx).Live; live != nil {
+		return live.ID
+	}
+	return ""
+}
+
+// requireProof asks a user for a fresh proof. A key has none to give: whoever has it has it.
+func (s *Server) requireProof(ctx context.Context) error {
+	if live := middleware.PrincipalOf(ctx).Live; live != nil {
+		return s.Sessions.RequireProof(ctx, live)
+	}
+	return nil
 }
 
 func (s *Server) endUserSessions(ctx context.Context, in *userPath) (*empty, error) {

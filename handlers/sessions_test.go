@@ -12,6 +12,8 @@ import (
 )
 
 // TestLogin signs in, and fails in every way.
+//
+// Security: S29
 func TestLogin(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("Anna", models.RoleAdmin)
@@ -28,7 +30,7 @@ func TestLogin(t *testing.T) {
 			s.Errorf("session %s", r.body)
 		}
 		for _, member := range []string{"created_at", "last_active_at"} {
-			instant(s.T, r.text(member))
+			instant(s.TB, r.text(member))
 		}
 		if idle, most := r.int("idle_remaining_ms"), r.int("max_remaining_ms"); idle > 900_000 || idle < 890_000 || most > 43_200_000 || most < 43_190_000 {
 			s.Errorf("remaining %d and %d", idle, most)
@@ -52,6 +54,8 @@ func TestLogin(t *testing.T) {
 }
 
 // TestLoginWork: an unknown name costs a guesser as much as a known one.
+//
+// Security: S29
 func TestLoginWork(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, sqliteAddress(t), nil)
@@ -73,6 +77,8 @@ func TestLoginWork(t *testing.T) {
 }
 
 // TestCookie looks at the attributes of the cookie, over http and https.
+//
+// Security: S4, S5
 func TestCookie(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(map[bool]string{false: "http", true: "https"}[secure], func(t *testing.T) {
@@ -102,6 +108,8 @@ func TestCookie(t *testing.T) {
 }
 
 // TestSessionIDs: an id that the server did not make never becomes one, and none comes twice.
+//
+// Security: S2, S3
 func TestSessionIDs(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -126,6 +134,8 @@ func TestSessionIDs(t *testing.T) {
 }
 
 // TestLogout ends the session and clears what the browser keeps.
+//
+// Security: S10, S31
 func TestLogout(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -176,6 +186,8 @@ func TestCheck(t *testing.T) {
 }
 
 // TestIdle lets the time run out that a session may be idle, and that it may last at all.
+//
+// Security: S5, S6, L5, L11
 func TestIdle(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -218,6 +230,8 @@ func TestIdle(t *testing.T) {
 }
 
 // TestThrottle: failures of one account from one address are bounded, and others are not shut out.
+//
+// Security: S29
 func TestThrottle(t *testing.T) {
 	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 3, Per: time.Minute} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -256,7 +270,7 @@ func names(o map[string]any) []string {
 }
 
 // instant wants RFC 3339 in UTC with milliseconds.
-func instant(t *testing.T, text string) time.Time {
+func instant(t testing.TB, text string) time.Time {
 	t.Helper()
 	at, err := time.Parse("2006-01-02T15:04:05.000Z", text)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"belfry/handlers"
+	"belfry/internal/testoidc"
 	"belfry/internal/testpg"
 	"belfry/middleware"
 	"belfry/models"
@@ -25,6 +27,7 @@ import (
 	"belfry/services/announce"
 	"belfry/services/hub"
 	"belfry/services/journal"
+	"belfry/services/tracing"
 )
 
 // password is everybody's.
@@ -40,6 +43,9 @@ var cheapHash = sync.OnceValue(func() string {
 	return hash
 })
 
+// homepage is where browsers would find the site.
+var homepage = &url.URL{Scheme: "https", Host: "belfry.example"}
+
 // settings are those of one server; long enough that nothing expires by itself.
 type settings struct {
 	limits    models.SessionLimits
@@ -49,7 +55,12 @@ type settings struct {
 	secure    bool
 	proxies   []netip.Prefix
 	origins   middleware.Origins
-	http2     bool // over TLS, as browsers speak to a server that nothing stands before
+	public    *url.URL // where passkeys belong
+	peers     bool     // senders of Gotify and ntfy may publish
+	http2     bool     // over TLS, as browsers speak to a server that nothing stands before
+
+	federation *services.FederationSettings // nil = off; without an issuer, one is started
+	thinTokens bool                         // of that issuer
 }
 
 func defaults() settings {
@@ -59,20 +70,25 @@ func defaults() settings {
 		ticketTTL: time.Minute,
 		rate:      services.Rate{Count: 1000, Per: time.Minute},
 		origins:   middleware.Origins{"https://app.example", "http://localhost:5173"},
+		public:    homepage,
 	}
 }
 
 // site is the whole server on a database of its own.
 type site struct {
-	*testing.T
+	testing.TB
 	settings settings
 	db       *services.Database
 	journal  *journal.Journal
+	throttle *services.Throttle
 	server   *handlers.Server
 	engine   *gin.Engine
+	internal http.Handler
 	url      string
 	http     *http.Client
 	log      *logBuffer
+	level    *tracing.Level
+	provider *testoidc.Provider
 }
 
 // logBuffer keeps what the server logs.
@@ -122,7 +138,7 @@ func onEachWay(t *testing.T, change func(*settings), test func(*site)) {
 	})
 }
 
-func sqliteAddress(t *testing.T) string {
+func sqliteAddress(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "belfry.db")
 	if err := os.WriteFile(file, emptySQLite, 0o600); err != nil {
@@ -132,13 +148,13 @@ func sqliteAddress(t *testing.T) string {
 }
 
 // newSite wires a server as the command does, and stops it in the same order.
-func newSite(t *testing.T, address string, change func(*settings)) *site {
+func newSite(t testing.TB, address string, change func(*settings)) *site {
 	t.Helper()
-	s := &site{T: t, settings: defaults(), log: &logBuffer{}}
+	s := &site{TB: t, settings: defaults(), log: &logBuffer{}, level: tracing.NewLevel(slog.LevelDebug)}
 	if change != nil {
 		change(&s.settings)
 	}
-	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(tracing.LogHandler(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: s.level})))
 	var err error
 	if s.db, err = services.OpenDatabase(t.Context(), address); err != nil {
 		t.Fatal(err)
@@ -147,17 +163,28 @@ func newSite(t *testing.T, address string, change func(*settings)) *site {
 	background, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	local := announce.NewLocal()
-	announcer, hints := journal.Announcer(local), local.Hints()
+	var announcer interface {
+		journal.Announcer
+		services.Teller
+	} = local
+	hints, growths := local.Hints(), local.Growths()
+	var bus func() bool
 	if s.db.Dialect == services.Postgres {
 		remote := announce.NewPostgres(address, log)
-		announcer, hints = remote, remote.Hints()
+		announcer, hints, growths, bus = remote, remote.Hints(), remote.Growths(), remote.Healthy
 		running.Go(func() { remote.Run(background) })
 	}
 	if s.journal, err = journal.Open(t.Context(), s.db.Read, s.db.Write, announcer, log); err != nil {
 		t.Fatal(err)
 	}
 	s.wire(log)
+	s.server.Tasks = services.NewTasks(s.db, s.journal, s.server.Notices, announcer)
+	s.server.Metrics = &services.Metrics{DB: s.db, Journal: s.journal, Streams: s.server.Streams, Sessions: s.server.Sessions, Throttle: s.throttle,
+		Keys: s.server.Keys, Tasks: s.server.Tasks, Push: s.server.Push, Webhooks: s.server.Webhooks, Bus: bus}
+	s.server.Nodes = services.NewNodes(s.db, s.journal, s.server.Streams, s.server.Sessions, "here:8080", "test", s.level, log)
+	running.Go(func() { s.server.Nodes.Run(background) })
 	running.Go(func() { s.server.Streams.Follow(background, hints) })
+	running.Go(func() { s.server.Tasks.Follow(background, growths) })
 	s.serve()
 	t.Cleanup(func() {
 		s.server.Streams.CloseAll()
@@ -170,19 +197,49 @@ func newSite(t *testing.T, address string, change func(*settings)) *site {
 
 func (s *site) wire(log *slog.Logger) {
 	set := &s.settings
-	hasher := services.NewHasher()
-	tokens, err := services.NewTokens(s.Context(), s.db, bytes.Repeat([]byte("k"), services.MinSecret), set.limits.Max, set.ticketTTL)
+	hasher := services.NewHasher(services.HashCost{Memory: 8, Passes: 1, Lanes: 1}) // that of cheapHash
+	ring, err := services.NewKeyring(s.Context(), s.db, bytes.Repeat([]byte("k"), services.MinSecret))
 	if err != nil {
 		s.Fatal(err)
 	}
-	sessions := services.NewSessions(s.db, s.journal, hasher, tokens, services.NewThrottle(set.rate, time.Now), set.limits, log)
+	tokens := services.NewTokens(ring, set.limits.Max, set.ticketTTL)
+	throttle := services.NewThrottle(set.rate, time.Now)
+	s.throttle = throttle
+	factors := services.NewFactors(s.db, services.NewVault(ring), throttle, set.public.Hostname())
+	sessions := services.NewSessions(s.db, s.journal, hasher, tokens, throttle, factors, set.limits, log)
 	notices := services.NewNotices(s.db, s.journal)
 	s.server = &handlers.Server{
-		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal),
-		Sessions: sessions, Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
-		Streams: services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor(), hub.RecentEntries), sessions, notices, set.streams, log),
-		Health:  &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, TrustedProxies: set.proxies, Version: "test",
+		Audit: services.NewAudit(s.db), Webhooks: services.NewWebhooks(s.db, s.journal, services.NewVault(ring), log),
+		Factors: factors, PublicURL: set.public,
+		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal, services.NewVault(ring)),
+		Sessions: sessions, Passkeys: services.NewPasskeys(s.db, sessions, set.public, log), Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
+		Preferences: services.NewPreferences(s.db, s.journal),
+		Streams:     services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor(), hub.RecentEntries), sessions, notices, set.streams, log),
+		Health:      &handlers.Health{Ping: s.db.Ping}, Log: log, Secure: set.secure, Origins: set.origins, TrustedProxies: set.proxies, Version: "test", Gotify: set.peers, Ntfy: set.peers,
 	}
+	s.server.Push, err = services.NewPush(s.Context(), s.db, s.journal, sessions, notices, s.server.Preferences, services.NewVault(ring),
+		services.PushSettings{Hosts: []string{"push.example.org"}, Contact: "mailto:ops@example.org"}, log)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if set.federation != nil {
+		s.server.Federation = services.NewFederation(s.db, sessions, throttle, s.federation(), log)
+	}
+}
+
+// federation gives the settings of single sign-on, at a provider of this site's own where they name none.
+func (s *site) federation() services.FederationSettings {
+	s.Helper()
+	f := *s.settings.federation
+	f.ClientID, f.RedirectURL = "belfry", "http://localhost:8080/signed-in"
+	if f.UsernameClaim == "" {
+		f.UsernameClaim = "preferred_username"
+	}
+	if f.Issuer == "" {
+		s.provider = testoidc.Start(s, testoidc.Client{ID: f.ClientID, Secret: f.ClientSecret, RedirectURI: f.RedirectURL, ThinTokens: s.settings.thinTokens})
+		f.Issuer = s.provider.Issuer()
+	}
+	return f
 }
 
 func (s *site) serve() {
@@ -191,7 +248,7 @@ func (s *site) serve() {
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.engine = router.(*gin.Engine)
+	s.engine, s.internal = router.(*gin.Engine), s.server.Internal()
 	listener, transport := httptest.NewUnstartedServer(router), &http.Transport{MaxIdleConnsPerHost: 16}
 	if listener.EnableHTTP2 = s.settings.http2; listener.EnableHTTP2 {
 		listener.StartTLS()
@@ -241,7 +298,7 @@ func (s *site) addUser(name string, role models.Role) {
 // addKey makes a key with these scopes and gives its secret.
 func (s *site) addKey(scopes ...models.Scope) string {
 	s.Helper()
-	_, secret, err := s.server.Keys.Create(s.Context(), "key "+strconv.FormatInt(time.Now().UnixNano(), 36), scopes, nil)
+	_, secret, err := s.server.Keys.Create(s.Context(), services.KeySpec{Name: "key " + strconv.FormatInt(time.Now().UnixNano(), 36), Scopes: scopes})
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (c *client) open(path string) *stream {
 		cancel()
 		c.Fatal(err)
 	}
-	st := &stream{TB: c.T, status: resp.StatusCode, header: resp.Header, events: make(chan event, 1024), cancel: cancel}
+	st := &stream{TB: c.TB, status: resp.StatusCode, header: resp.Header, events: make(chan event, 1024), cancel: cancel}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

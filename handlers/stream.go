@@ -2,11 +2,11 @@ package handlers
 
 import (
 	"bytes"
-	"encoding/json"
 	"net"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -54,26 +54,31 @@ func (s *Server) stream(wants hub.Class) gin.HandlerFunc {
 			return
 		}
 		opening, err := s.Streams.Open(c.Request.Context(), req)
-		switch {
-		case err != nil:
-			s.refuse(c, err)
-			return
-		case opening.NoContent:
-			c.Status(http.StatusNoContent)
-			return
-		}
-		if opening.Stream != nil && takesOver(c) {
-			s.attach(c, &opening)
-			return
-		}
-		write := beginStream(c)
-		if opening.Stream == nil {
-			_ = write(opening.First) // the answer ends here, whether it arrives or not
-			return
-		}
-		// However it ends, the reader comes back with its position.
-		_ = opening.Stream.Serve(c.Request.Context(), opening.First, write)
+		s.answerStream(c, &opening, err)
 	}
+}
+
+// answerStream sends what came of a request for a stream.
+func (s *Server) answerStream(c *gin.Context, opening *services.Opening, err error) {
+	switch {
+	case err != nil:
+		s.refuse(c, err)
+		return
+	case opening.NoContent:
+		c.Status(http.StatusNoContent)
+		return
+	}
+	if opening.Stream != nil && takesOver(c) {
+		s.attach(c, opening)
+		return
+	}
+	write := beginStream(c)
+	if opening.Stream == nil {
+		_ = write(opening.First) // the answer ends here, whether it arrives or not
+		return
+	}
+	// However it ends, the reader comes back with its position.
+	_ = opening.Stream.Serve(c.Request.Context(), opening.First, write)
 }
 
 // takesOver says whether the connection can be had for the stream alone: plain HTTP/1.1, as behind nginx. HTTP/2 shares
@@ -97,7 +102,7 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 	}
 	header := c.Writer.Header()
 	streamHeader(header)
-	_ = header.Write(head) // a buffer takes all
+	writeHeader(head, header)
 	head.WriteString("\r\n")
 	c.Status(http.StatusOK) // for the log
 	err := opening.Stream.Attach(func() (net.Conn, error) {
@@ -106,6 +111,22 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 	}, head.Bytes(), opening.First)
 	if err != nil {
 		s.Log.Error("a connection cannot be taken over", "error", err)
+	}
+}
+
+// writeHeader writes the fields in no order: that in which http.Header.Write puts them was a twentieth of what a stream costs
+// that comes back. A line break in a value would begin a field of its own, so nothing with one is sent.
+func writeHeader(head *bytes.Buffer, h http.Header) {
+	for name, values := range h {
+		for _, value := range values {
+			if strings.ContainsAny(value, "\r\n") {
+				continue
+			}
+			head.WriteString(name)
+			head.WriteString(": ")
+			head.WriteString(value)
+			head.WriteString("\r\n")
+		}
 	}
 }
 
@@ -124,18 +145,9 @@ func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.Stream
 	if _, sent := c.Request.Header["Last-Event-Id"]; !sent {
 		req.Position = query.Get("last_event_id")
 	}
-	token, given := middleware.Bearer(c)
-	if !given && query.Has("token") {
-		token, given = query.Get("token"), true
-	}
-	if given {
-		ticket, ok := s.Tokens.ParseTicket(token)
-		if !ok {
-			return req, models.Errorf(models.CodeUnauthenticated, "The ticket is not valid.")
-		}
-		req.Ticket = ticket
-	} else {
-		req.Cookie = s.cookies().Of(c)
+	var err error
+	if req.Cookie, req.Ticket, err = s.streamCredential(c, query); err != nil {
+		return req, err
 	}
 	if names := query["event"]; len(names) > 0 {
 		var chosen hub.Class
@@ -158,6 +170,22 @@ func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.Stream
 	return req, nil
 }
 
+// streamCredential finds who asks: a ticket beats the cookie, and a bad one is not made good by it.
+func (s *Server) streamCredential(c *gin.Context, query url.Values) (cookie string, ticket *services.Ticket, err error) {
+	token, given := middleware.Bearer(c)
+	if !given && query.Has("token") {
+		token, given = query.Get("token"), true
+	}
+	if !given {
+		return s.cookies().Of(c), nil, nil
+	}
+	ticket, ok := s.Tokens.ParseTicket(token)
+	if !ok {
+		return "", nil, models.Errorf(models.CodeUnauthenticated, "The ticket is not valid.")
+	}
+	return "", ticket, nil
+}
+
 // beginStream sends the head of an event stream and gives the way to write to it. Each write is on
 // the wire when it returns.
 func beginStream(c *gin.Context) func([]byte) error {
@@ -175,45 +203,5 @@ func beginStream(c *gin.Context) func([]byte) error {
 			return err
 		}
 		return control.Flush()
-	}
-}
-
-// The bounds of the clock.
-const (
-	clockTicks    = 60
-	clockMaxEvery = 120
-)
-
-type tick struct {
-	Now     models.Instant `json:"now"`
-	Message string         `json:"message"`
-}
-
-// clock ticks for anybody, a bounded number of times: a first thing to try streams, and what stands
-// between, with.
-func (s *Server) clock(c *gin.Context) {
-	every := 1
-	if text, given := c.GetQuery("every"); given {
-		var err error
-		if every, err = strconv.Atoi(text); err != nil || every < 1 || every > clockMaxEvery {
-			s.refuse(c, models.InvalidField("every", "1 to 120 seconds."))
-			return
-		}
-	}
-	write := beginStream(c)
-	ticker := time.NewTicker(time.Duration(every) * time.Second)
-	defer ticker.Stop()
-	for n := 1; ; n++ {
-		data, err := json.Marshal(tick{Now: models.InstantOf(time.Now()), Message: "tick " + strconv.Itoa(n) + " of " + strconv.Itoa(clockTicks)})
-		if err != nil || write(hub.Event{Data: data}.Encode()) != nil || n == clockTicks {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-c.Request.Context().Done():
-			return
-		case <-s.Streams.Draining():
-			return
-		}
 	}
 }

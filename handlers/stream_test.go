@@ -44,7 +44,7 @@ func TestStreamHead(t *testing.T) {
 			s.Errorf("hello %s with id %s", e.data, e.id)
 		}
 		offset(s, e.id)
-		instant(s.T, o["now"].(string))
+		instant(s.TB, o["now"].(string))
 		if session := o["session"].(map[string]any); session["id"] != c.id || session["current"] != true {
 			s.Errorf("session %v", session)
 		}
@@ -181,7 +181,7 @@ func TestPing(t *testing.T) {
 			if ping.hasID || ping.retry != "" || len(ping.object(s)) != 1 {
 				s.Errorf("ping %+v", ping)
 			}
-			instant(s.T, ping.object(s)["now"].(string))
+			instant(s.TB, ping.object(s)["now"].(string))
 		}
 	})
 }
@@ -227,6 +227,8 @@ func TestPerUser(t *testing.T) {
 
 // TestRotation sends a stream away when it is old, and drain sends all away. Only a balancer is told by a refusal,
 // and only then.
+//
+// Security: S13
 func TestRotation(t *testing.T) {
 	onEachWay(t, func(set *settings) {
 		set.streams.MaxAge = 200 * time.Millisecond

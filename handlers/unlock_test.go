@@ -12,6 +12,8 @@ import (
 func secret(text string) map[string]any { return map[string]any{"password": text} }
 
 // TestUnlock goes once around: lock, wrong password, right password.
+//
+// Security: S2
 func TestUnlock(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -63,6 +65,8 @@ func TestUnlock(t *testing.T) {
 }
 
 // TestFifthWrong: the fifth wrong password in a row ends the session.
+//
+// Security: S29, L17
 func TestFifthWrong(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -90,6 +94,8 @@ func TestFifthWrong(t *testing.T) {
 
 // TestUnlockRace: of many right passwords with one cookie exactly one wins; the others are told
 // nothing that is not so, and none is an attempt.
+//
+// Security: L13
 func TestUnlockRace(t *testing.T) {
 	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 1000, Per: time.Minute} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
@@ -126,6 +132,8 @@ func TestUnlockRace(t *testing.T) {
 }
 
 // TestWrongRace: wrong passwords at once are counted one by one, and no more than five.
+//
+// Security: L17
 func TestWrongRace(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleUser)

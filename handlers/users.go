@@ -2,6 +2,9 @@ package handlers
 
 import (
 	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"belfry/models"
 	"belfry/services"
@@ -13,11 +16,12 @@ type userView struct {
 	Role        models.Role    `json:"role" enum:"user,admin"`
 	Locale      string         `json:"locale"`
 	Disabled    bool           `json:"disabled"`
+	HasPassword bool           `json:"has_password" doc:"False of who signs in at the provider alone, or has not used a reset link yet"`
 	CreatedAt   models.Instant `json:"created_at" format:"date-time"`
 }
 
 func viewOf(u *models.User) userView {
-	return userView{Username: u.Username, DisplayName: u.DisplayName, Role: u.Role, Locale: u.Locale, Disabled: u.DisabledAt != nil, CreatedAt: u.CreatedAt}
+	return userView{Username: u.Username, DisplayName: u.DisplayName, Role: u.Role, Locale: u.Locale, Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != "", CreatedAt: u.CreatedAt}
 }
 
 type pageInput struct {
@@ -25,8 +29,14 @@ type pageInput struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
-func (s *Server) listUsers(ctx context.Context, in *pageInput) (*answer[items[userView]], error) {
-	users, err := s.Users.Page(ctx, in.Before, in.Limit+1)
+type usersInput struct {
+	Q      string `query:"q" maxLength:"100" doc:"A part of the user name or of the name shown, in any case"`
+	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (s *Server) listUsers(ctx context.Context, in *usersInput) (*answer[items[userView]], error) {
+	users, err := s.Users.Page(ctx, in.Q, in.Before, in.Limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +85,7 @@ func (s *Server) getUser(ctx context.Context, in *userPath) (*answer[userView], 
 type patchUserInput struct {
 	Username string `path:"username"`
 	Body     struct {
+		Name        *string      `json:"username,omitempty" doc:"The person stays the same one: inbox, sessions, groups, and keys that send to them go with it"`
 		DisplayName *string      `json:"display_name,omitempty"`
 		Role        *models.Role `json:"role,omitempty" enum:"user,admin"`
 		Password    *string      `json:"password,omitempty"`
@@ -84,11 +95,57 @@ type patchUserInput struct {
 
 func (s *Server) patchUser(ctx context.Context, in *patchUserInput) (*answer[userView], error) {
 	b := &in.Body
-	user, err := s.Users.Update(ctx, in.Username, services.UserChange{DisplayName: b.DisplayName, Role: b.Role, Password: b.Password, Disabled: b.Disabled})
+	user, err := s.Users.Update(ctx, in.Username, services.UserChange{Username: b.Name, DisplayName: b.DisplayName, Role: b.Role, Password: b.Password, Disabled: b.Disabled})
 	if err != nil {
 		return nil, err
 	}
 	return answered(viewOf(user)), nil
+}
+
+type putUserInput struct {
+	Username string `path:"username"`
+	DryRun   bool   `query:"dry_run" doc:"Only tell what would be done"`
+	Body     struct {
+		DisplayName *string      `json:"display_name,omitempty"`
+		Role        *models.Role `json:"role,omitempty" enum:"user,admin"`
+		Disabled    *bool        `json:"disabled,omitempty"`
+		Groups      []string     `json:"groups,omitempty" maxItems:"100" doc:"To be in; others are left as they are"`
+	}
+}
+
+type settledView struct {
+	Result  string   `json:"result" enum:"added,changed,unchanged"`
+	Changes []string `json:"changes" enum:"display_name,role,disabled,groups" doc:"What was not so before"`
+	User    userView `json:"user"`
+}
+
+type putUserOutput struct {
+	Status int
+	Body   settledView
+}
+
+// answersCreatedToo says of a PUT that it answers 201 like 200, where it made what was not there.
+func answersCreatedToo(op *huma.Operation) {
+	answer := *op.Responses["200"]
+	answer.Description = http.StatusText(http.StatusCreated)
+	op.Responses["201"] = &answer
+}
+
+func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput, error) {
+	b := &in.Body
+	want := services.WantedUser{Username: in.Username, DisplayName: b.DisplayName, Role: b.Role, Disabled: b.Disabled, Groups: b.Groups}
+	settled, err := s.Users.Settle(ctx, want, in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	out := &putUserOutput{Status: http.StatusOK, Body: settledView{Result: settled.Result(), Changes: settled.Changed, User: viewOf(&settled.User)}}
+	if settled.Changed == nil {
+		out.Body.Changes = []string{}
+	}
+	if settled.Added && !in.DryRun {
+		out.Status = http.StatusCreated
+	}
+	return out, nil
 }
 
 func (s *Server) deleteUser(ctx context.Context, in *userPath) (*empty, error) {

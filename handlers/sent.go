@@ -1,0 +1,85 @@
+package handlers
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"belfry/middleware"
+	"belfry/models"
+	"belfry/services"
+)
+
+func (s *Server) listSent(ctx context.Context, in *pageInput) (*answer[items[services.SentNotice]], error) {
+	var before int64
+	if in.Before != "" {
+		var err error
+		if before, err = pathID(in.Before); err != nil {
+			return nil, errBefore
+		}
+	}
+	page, next, err := s.Notices.Sent(ctx, middleware.PrincipalOf(ctx), before, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	list := items[services.SentNotice]{Items: page}
+	if next != 0 {
+		text := strconv.FormatInt(next, 10)
+		list.Next = &text
+	}
+	return answered(list), nil
+}
+
+var errBefore = models.InvalidField("before", "The next_before of another page.")
+
+func (s *Server) withdrawNotice(ctx context.Context, in *idPath) (*empty, error) {
+	id, err := pathID(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Notices.Withdraw(ctx, middleware.PrincipalOf(ctx), id)
+}
+
+type receiptsInput struct {
+	ID     string `path:"id"`
+	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+}
+
+func (s *Server) listReceipts(ctx context.Context, in *receiptsInput) (*answer[items[services.Receipt]], error) {
+	id, err := pathID(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var after *services.ReceiptsAfter
+	if in.Before != "" {
+		if after, err = receiptsAfter(in.Before); err != nil {
+			return nil, err
+		}
+	}
+	page, next, err := s.Notices.Receipts(ctx, middleware.PrincipalOf(ctx), id, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	list := items[services.Receipt]{Items: page}
+	if next != nil {
+		text := fmt.Sprintf("%d-%d", next.At, next.User)
+		list.Next = &text
+	}
+	return answered(list), nil
+}
+
+// receiptsAfter reads "MS-USER", as listReceipts writes it.
+func receiptsAfter(text string) (*services.ReceiptsAfter, error) {
+	at, user, _ := strings.Cut(text, "-")
+	ms, err := pathID(at)
+	if err != nil {
+		return nil, errBefore
+	}
+	id, err := pathID(user)
+	if err != nil {
+		return nil, errBefore
+	}
+	return &services.ReceiptsAfter{At: models.Instant(ms), User: id}, nil
+}

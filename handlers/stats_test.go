@@ -1,0 +1,93 @@
+package handlers_test
+
+import (
+	"strings"
+	"testing"
+
+	"belfry/models"
+)
+
+// moments are those of an event of figures.
+func (st *stream) moments() []any {
+	st.Helper()
+	list, _ := st.want("stats").object(st)["moments"].([]any)
+	if len(list) == 0 {
+		st.Fatal("an event of figures without any")
+	}
+	return list
+}
+
+// TestStatsStream feeds charts: what there was to begin with, then second by second; nothing while the session is locked, and
+// that later; and it is over for who is no admin any more.
+func TestStatsStream(t *testing.T) {
+	onEachWay(t, nil, func(s *site) {
+		s.addUser("root", models.RoleAdmin)
+		s.addUser("boss", models.RoleAdmin)
+		root, boss := s.login("root"), s.login("boss")
+		st := root.stream("/sse/stats")
+		st.lock("active", "")
+		last := st.moments()
+		if next := st.moments(); len(next) != 1 || next[0].(map[string]any)["at"].(string) <= last[len(last)-1].(map[string]any)["at"].(string) {
+			s.Errorf("after %v came %v", last, next)
+		}
+		node := last[len(last)-1].(map[string]any)["nodes"].([]any)[0].(map[string]any)
+		if node["name"] != "here:8080" || node["lag_p99_ms"] != nil {
+			s.Errorf("the node is %v", node)
+		}
+		root.post("/api/v1/session/lock", nil).want(200)
+		for { // what was on its way
+			if e := st.next(); e.name == "lock" {
+				break
+			}
+		}
+		root.take(root.post("/api/v1/session/unlock", map[string]any{"password": password}).want(200))
+		st.lock("active", "") // and no figures between
+		st.moments()
+		boss.do("PATCH", "/api/v1/users/root", map[string]any{"role": "user"}).want(200)
+		for {
+			if e := st.next(); e.name == "pause" {
+				break
+			}
+		}
+		st.end()
+		root.get("/sse/stats").refused(403, "forbidden")
+	})
+}
+
+// TestStats: who is connected, and what became of what was for them.
+func TestStats(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("root", models.RoleAdmin)
+		s.addUser("anna", models.RoleUser)
+		root, anna := s.login("root"), s.login("anna")
+		st := anna.stream("/sse/stream")
+		st.hello("active", "")
+		s.notify("anna")
+		st.want("notice")
+		list := root.get("/api/v1/streams?user=ANNA").want(200)
+		if streams := list.items(); len(streams) != 1 || streams[0]["user"] != "anna" || streams[0]["kind"] != "notices" || streams[0]["node"] != "here:8080" ||
+			streams[0]["session"] == anna.id || streams[0]["lag_ms"] != float64(0) {
+			s.Errorf("%s", list.body)
+		}
+		root.get("/api/v1/streams?user=nobody").refused(404, "not_found")
+		root.get("/api/v1/streams?limit=201").refused(422, "invalid")
+		root.get("/api/v1/stats?user=nobody").refused(404, "not_found")
+		if got := root.get("/api/v1/streams?user=root").want(200).items(); len(got) != 0 {
+			s.Errorf("somebody without a stream has %v", got)
+		}
+		person := root.get("/api/v1/stats?user=anna").want(200)
+		for member, want := range map[string]int64{"stored": 1, "delivered.queued": 1, "delivered.written": 1, "delivered.waiting": 0, "delivered.evicted": 0} {
+			if got := person.int(append([]string{"user"}, strings.Split(member, ".")...)...); got != want {
+				s.Errorf("%s is %d: %s", member, got, person.body)
+			}
+		}
+		all := root.stream("/sse/stats")
+		all.lock("active", "")
+		all.moments()
+		all.moments() // one that began after all of the above
+		body := root.get("/api/v1/stats").want(200)
+		if body.int("stored") != 1 || body.int("delivered", "written") != 1 || body.at("user") != nil {
+			s.Errorf("%s", body.body)
+		}
+	})
+}
