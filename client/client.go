@@ -1,5 +1,6 @@
-// Package client calls Belfry's API with an API key. It depends on nothing of the server, so that any
-// Go program can use it.
+// Package client calls Belfry's API with an API key, and follows streams. It depends on nothing of the server and on
+// the standard library alone, so that any Go program can use it. Calls that may be repeated without harm are, while the
+// server is away; [Temporary] says of an error whether that could have helped.
 //
 //	c, err := client.New("https://bell.example.org", os.Getenv("BELFRY_KEY"))
 //	published, err := c.Publish(ctx, client.Notice{
@@ -38,6 +39,8 @@ type Client struct {
 	http     *http.Client
 	attempts int
 	backoff  time.Duration // the first wait is at most this; each later one at most twice the one before
+
+	answered func(*http.Response) // sees each answer; nil = nobody does
 }
 
 // Option changes how a [Client] works.
@@ -53,15 +56,25 @@ func WithAttempts(n int) Option { return func(c *Client) { c.attempts = max(n, 1
 // New makes a client for the Belfry at baseURL, as in https://bell.example.org. key is an API key; each
 // call needs a scope of it.
 func New(baseURL, key string, options ...Option) (*Client, error) {
-	u, err := url.Parse(baseURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("client: the base URL has to be http://HOST or https://HOST")
+	c, err := newClient(baseURL, options)
+	if err != nil {
+		return nil, err
 	}
 	if key == "" {
 		return nil, errors.New("client: an API key is needed")
 	}
+	c.key = key
+	return c, nil
+}
+
+// newClient makes one without a key.
+func newClient(baseURL string, options []Option) (*Client, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("client: the base URL has to be http://HOST or https://HOST")
+	}
 	c := &Client{
-		base: strings.TrimRight(baseURL, "/"), key: key,
+		base:     strings.TrimRight(baseURL, "/"),
 		http:     &http.Client{Timeout: callTimeout, CheckRedirect: refuseRedirect},
 		attempts: 6, backoff: 500 * time.Millisecond,
 	}
@@ -91,12 +104,20 @@ func apiPath(parts ...string) (string, error) {
 // call sends one request and decodes a good answer into out, which may be nil. Any other answer is a
 // *Problem.
 func (c *Client) call(ctx context.Context, method, path string, header http.Header, in, out any) error {
+	if in == nil {
+		return c.exchange(ctx, method, path, header, "", nil, out)
+	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	return c.exchange(ctx, method, path, header, "application/json", text, out)
+}
+
+// exchange is [Client.call] with a body as it is; without a media type there is none.
+func (c *Client) exchange(ctx context.Context, method, path string, header http.Header, media string, text []byte, out any) error {
 	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return fmt.Errorf("client: %w", err)
-		}
+	if media != "" {
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
@@ -106,27 +127,32 @@ func (c *Client) call(ctx context.Context, method, path string, header http.Head
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
+	if c.key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.key)
+	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if media != "" {
+		req.Header.Set("Content-Type", media)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if c.answered != nil {
+		c.answered(resp)
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBroken, err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return problemOf(resp, text)
+		return problemOf(resp, answer)
 	}
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(text, out); err != nil {
+	if err := json.Unmarshal(answer, out); err != nil {
 		return fmt.Errorf("client: %s %s: the answer is not Belfry's: %w", method, path, err)
 	}
 	return nil

@@ -238,6 +238,9 @@ func TestCalls(t *testing.T) {
 			return c.ChangeUser(ctx, "a/b?", UserChange{Password: &secret, Disabled: &yes})
 		}, ok(200, `{"username":"a/b?","disabled":true}`), &User{Username: "a/b?", Disabled: true},
 			call{method: "PATCH", path: "/api/v1/users/a%2Fb%3F", body: `{"password":"correct horse","disabled":true}`}},
+		{"reset link", func(ctx context.Context, c *Client) (any, error) { return c.ResetLink(ctx, "a/b?") },
+			ok(201, `{"url":"https://bell.example/reset#x","expires_at":"2027-01-01T00:00:00.000Z"}`), &ResetLink{URL: "https://bell.example/reset#x", ExpiresAt: expires},
+			call{method: "POST", path: "/api/v1/users/a%2Fb%3F/reset-link"}},
 		{"add group", func(ctx context.Context, c *Client) (any, error) { return c.AddGroup(ctx, "ops", "") },
 			ok(201, `{"name":"ops","display_name":"ops"}`), &Group{Name: "ops", DisplayName: "ops"},
 			call{method: "POST", path: "/api/v1/groups", body: `{"name":"ops"}`}},

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,7 +15,15 @@ type Key struct {
 	Scopes    []string   `json:"scopes"`
 	CreatedAt time.Time  `json:"created_at"`
 	ExpiresAt *time.Time `json:"expires_at"`
-	Secret    string     `json:"key"`
+	LastUsed  *time.Time `json:"last_used_at"` // up to a minute behind; nil = never
+	To        To         `json:"to"`           // for whom its notices are that come without recipients
+	Rate      string     `json:"rate"`         // how much it may publish; empty = no limit
+	Category  string     `json:"category"`     // that of its notices that name none; empty = none
+	Secret    string     `json:"key,omitempty"`
+
+	Hook       string          `json:"hook"`                  // whose calls are signed for it, as github; empty = nobody's
+	HookSecret string          `json:"hook_secret,omitempty"` // what they are signed with; only in the answer that made the key
+	Mapping    json.RawMessage `json:"mapping"`               // how its calls are read as notices; null = not at all
 }
 
 // NewKey is what it takes to make a [Key].
@@ -22,6 +31,12 @@ type NewKey struct {
 	Name      string     `json:"name"`
 	Scopes    []string   `json:"scopes"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"` // nil = never
+	To        To         `json:"to,omitzero"`          // for whom its notices are that come without recipients; at most 10 names
+	Rate      string     `json:"rate,omitempty"`       // how much it may publish, as in 60/m; s, m or h; empty = no limit
+	Category  string     `json:"category,omitempty"`   // that of its notices that name none: what people can mute them by
+
+	Hook    string          `json:"hook,omitempty"`    // github, for calls that GitHub signs
+	Mapping json.RawMessage `json:"mapping,omitempty"` // how calls of other systems are read as notices; see docs/senders.md
 }
 
 // Keys lists the API keys that were not revoked. The calls about keys need the scope users:write.

@@ -65,23 +65,29 @@ func (c *Client) Publish(ctx context.Context, n Notice) (*Published, error) {
 		return nil, err
 	}
 	header := http.Header{"Idempotency-Key": {n.IdempotencyKey}}
+	var published Published
+	if err := c.persist(ctx, func() error { return c.call(ctx, http.MethodPost, path, header, n, &published) }); err != nil {
+		return nil, err
+	}
+	return &published, nil
+}
+
+// persist makes a call that may be made twice, until it is answered, refused, or has been tried often enough.
+func (c *Client) persist(ctx context.Context, call func() error) error {
 	for try := 1; ; try++ {
-		var published Published
-		err := c.call(ctx, http.MethodPost, path, header, n, &published)
-		if err == nil {
-			return &published, nil
-		}
-		if try >= c.attempts || ctx.Err() != nil || !mayPass(err) {
-			return nil, err
+		err := call()
+		if err == nil || try >= c.attempts || ctx.Err() != nil || !Temporary(err) {
+			return err
 		}
 		if !sleep(ctx, c.wait(try, err)) {
-			return nil, err // says more than that the time was up
+			return err // says more than that the time was up
 		}
 	}
 }
 
-// mayPass reports whether the same call may succeed later.
-func mayPass(err error) bool {
+// Temporary reports whether the same call may succeed later: the server could not be reached, is busy or away, or its
+// answer was lost.
+func Temporary(err error) bool {
 	p, ok := errors.AsType[*Problem](err)
 	if !ok {
 		_, unreached := errors.AsType[*url.Error](err)

@@ -19,6 +19,7 @@ type User struct {
 	Role        string    `json:"role"`
 	Locale      string    `json:"locale"`
 	Disabled    bool      `json:"disabled"`
+	HasPassword bool      `json:"has_password"` // false of who has not used a reset link yet, or signs in at a provider
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -32,6 +33,7 @@ type NewUser struct {
 
 // UserChange says what to change; what is nil stays.
 type UserChange struct {
+	Username    *string `json:"username,omitempty"`
 	DisplayName *string `json:"display_name,omitempty"`
 	Role        *string `json:"role,omitempty"`
 	Password    *string `json:"password,omitempty"`
@@ -59,11 +61,31 @@ func (c *Client) ChangeUser(ctx context.Context, username string, change UserCha
 	return &u, nil
 }
 
+// ResetLink is a link by which a person sets a new password, once. It is for that person alone.
+type ResetLink struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// ResetLink makes a link for a new password. It takes the place of one made before.
+func (c *Client) ResetLink(ctx context.Context, username string) (*ResetLink, error) {
+	path, err := apiPath("users", username, "reset-link")
+	if err != nil {
+		return nil, err
+	}
+	var link ResetLink
+	if err := c.call(ctx, http.MethodPost, path, nil, nil, &link); err != nil {
+		return nil, err
+	}
+	return &link, nil
+}
+
 // Group is a named set of people.
 type Group struct {
 	Name        string    `json:"name"`
 	DisplayName string    `json:"display_name"`
-	Members     []string  `json:"members"` // usernames
+	Members     []string  `json:"members"`  // usernames
+	Disabled    bool      `json:"disabled"` // it takes no new notices
 	CreatedAt   time.Time `json:"created_at"`
 }
 
@@ -77,6 +99,63 @@ func (c *Client) AddGroup(ctx context.Context, name, displayName string) (*Group
 		DisplayName string `json:"display_name,omitempty"`
 	}{name, displayName}
 	return create[Group](ctx, c, "groups", in)
+}
+
+// GroupChange says what to change; what is nil stays.
+type GroupChange struct {
+	Name        *string `json:"name,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+	Disabled    *bool   `json:"disabled,omitempty"`
+}
+
+// ChangeGroup changes a group. Under another name it is the same one. While it is disabled it takes no new notices.
+func (c *Client) ChangeGroup(ctx context.Context, name string, change GroupChange) (*Group, error) {
+	path, err := apiPath("groups", name)
+	if err != nil {
+		return nil, err
+	}
+	var g Group
+	if err := c.call(ctx, http.MethodPatch, path, nil, change, &g); err != nil {
+		return nil, err
+	}
+	return &g, nil
+}
+
+// WantedUser says how a person is to be. What is nil stays as it is, or is the default of who is new.
+type WantedUser struct {
+	DisplayName *string  `json:"display_name,omitempty"`
+	Role        *string  `json:"role,omitempty"`
+	Disabled    *bool    `json:"disabled,omitempty"`
+	Groups      []string `json:"groups,omitempty"` // to be in; others are left as they are
+}
+
+// SettledUser is a person who is as wanted, and what it took: added, changed or unchanged.
+type SettledUser struct {
+	Result  string   `json:"result"`
+	Changes []string `json:"changes"`
+	User    User     `json:"user"`
+}
+
+// SettleUser makes a person as wanted, all of it or nothing. Who is not there is added, without a password. With dryRun it
+// only tells what it would do.
+func (c *Client) SettleUser(ctx context.Context, username string, want WantedUser, dryRun bool) (*SettledUser, error) {
+	path, err := apiPath("users", username)
+	if err != nil {
+		return nil, err
+	}
+	if dryRun {
+		path += "?dry_run=true"
+	}
+	var settled SettledUser
+	if err := c.call(ctx, http.MethodPut, path, nil, want, &settled); err != nil {
+		return nil, err
+	}
+	return &settled, nil
+}
+
+// RemoveUser deletes a person, their inbox and their sessions. What they sent stays with those who have it.
+func (c *Client) RemoveUser(ctx context.Context, username string) error {
+	return c.change(ctx, http.MethodDelete, "users", username)
 }
 
 // RemoveGroup deletes a group, not its members.

@@ -24,6 +24,9 @@ type Problem struct {
 	Code   string       `json:"code"`
 	Errors []FieldError `json:"errors"`
 
+	AttemptsLeft *int   `json:"attempts_left"` // at a wrong password to unlock by
+	End          *int64 `json:"end"`           // of a task's log, where what was sent does not join it
+
 	// RetryAfter is how long the server asks to wait; 0 when it does not say.
 	RetryAfter time.Duration `json:"-"`
 }
