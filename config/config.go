@@ -29,6 +29,13 @@ type Rate struct {
 	Per   time.Duration
 }
 
+// Argon2 is the cost of a password's hash.
+type Argon2 struct {
+	Memory uint32 // KiB
+	Passes uint32
+	Lanes  uint8
+}
+
 // Settings are all settings of all commands, checked. See [Options] for what each one means.
 type Settings struct {
 	Listen         string // host:port; an empty host is every address
@@ -46,9 +53,10 @@ type Settings struct {
 	CORSOrigins    []string // as browsers write them
 	TrustedProxies []netip.Prefix
 
-	Secret        []byte // empty, or at least 32 bytes
-	AdminUser     string
-	AdminPassword string
+	Secret         []byte   // empty, or at least 32 bytes
+	SecretPrevious [][]byte // verify and open, never sign or seal
+	AdminUser      string
+	AdminPassword  string
 
 	SessionIdle    time.Duration
 	SessionMax     time.Duration
@@ -59,7 +67,23 @@ type Settings struct {
 	StreamsPerUser int
 	Retention      time.Duration
 	Drain          time.Duration
+	AuditRetention time.Duration
 	LoginRate      Rate
+	Argon2         Argon2
+
+	OIDCIssuer        string // empty = nobody signs in at a provider
+	OIDCClientID      string
+	OIDCClientSecret  string
+	OIDCName          string
+	OIDCUsernameClaim string
+	OIDCSignUp        bool
+	OIDCLogout        string // end or lock
+
+	PushHosts   []string // HOST, *.HOST, or an origin
+	PushContact string   // https://… or mailto:…
+
+	Gotify bool // senders of Gotify may publish
+	Ntfy   bool // senders of ntfy may publish
 
 	LogLevel  slog.Level
 	LogFormat string // text, json, or empty: text on a terminal, else json
@@ -112,6 +136,12 @@ func Load(flags map[string]string, environ []string) (*Settings, error) {
 	}
 	if s.DatabaseListenURL == "" {
 		s.DatabaseListenURL = s.DatabaseURL
+	}
+	if s.PushContact == "" {
+		s.PushContact = contactOf(s.PublicURL)
+	}
+	if s.OIDCName == "" {
+		s.OIDCName = hostOf(s.OIDCIssuer)
 	}
 	l.checkTogether(s)
 	if len(l.faults) > 0 {
@@ -217,6 +247,12 @@ func (l *loader) checkTogether(s *Settings) {
 	if s.OnSQLite() && s.DatabaseListenURL != s.DatabaseURL {
 		l.fault("DATABASE_LISTEN_URL", "expected only beside a DATABASE_URL of PostgreSQL")
 	}
+	if (s.OIDCIssuer == "") != (s.OIDCClientID == "") && !l.failed("OIDC_ISSUER") && !l.failed("OIDC_CLIENT_ID") {
+		l.fault("OIDC_ISSUER, OIDC_CLIENT_ID", "expected both or neither")
+	}
+	if s.OIDCIssuer == "" && s.OIDCClientID == "" && s.OIDCClientSecret != "" && !l.failed("OIDC_ISSUER") {
+		l.fault("OIDC_CLIENT_SECRET", "expected only beside OIDC_ISSUER")
+	}
 	if s.NATSURL == "" && s.NATSCreds+s.NATSCA != "" && !l.failed("NATS_URL") {
 		l.fault("NATS_CREDS, NATS_CA", "expected only beside NATS_URL")
 	}
@@ -234,6 +270,22 @@ func localURL(s *Settings) *url.URL {
 		u.Scheme = "https"
 	}
 	return u
+}
+
+// contactOf is what a push service may call us by: it wants an address by https, or of mail (RFC 8292 §2.1).
+func contactOf(public *url.URL) string {
+	if public.Scheme == "https" {
+		return public.String()
+	}
+	return "mailto:belfry@" + public.Hostname()
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 func portOf(address string) string {

@@ -24,7 +24,9 @@ func TestDefaults(t *testing.T) {
 		PublicURL:   s.PublicURL,
 		SessionIdle: 15 * time.Minute, SessionMax: 12 * time.Hour, SessionWarning: time.Minute,
 		Heartbeat: 15 * time.Second, TicketTTL: time.Minute, StreamsPerUser: 32,
-		Retention: 720 * time.Hour, Drain: 10 * time.Second, LoginRate: Rate{10, time.Minute}, LogLevel: slog.LevelInfo,
+		Retention: 720 * time.Hour, Drain: 10 * time.Second, LoginRate: Rate{10, time.Minute}, Argon2: Argon2{19456, 2, 1}, AuditRetention: 8760 * time.Hour, LogLevel: slog.LevelInfo,
+		OIDCUsernameClaim: "preferred_username", OIDCLogout: "end", PushContact: "mailto:belfry@localhost",
+		PushHosts: []string{"fcm.googleapis.com", "*.push.services.mozilla.com", "*.notify.windows.com", "*.push.apple.com"},
 	}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("got  %+v\nwant %+v", s, want)
@@ -42,10 +44,13 @@ func TestEverySettingByEachWay(t *testing.T) {
 		"DATABASE_URL": "postgres://u:p@db/belfry", "DATABASE_LISTEN_URL": "postgresql://u:p@direct/belfry", "NATS_URL": "nats://a:4222,nats://b:4222",
 		"NATS_CREDS": "n.creds", "NATS_CA": "ca.pem",
 		"PUBLIC_URL": "https://Bell.example.org/", "CORS_ORIGINS": "https://a.example.org, http://localhost:5173", "TRUSTED_PROXIES": "10.1.2.3/8, 192.0.2.7,2001:db8::/32",
-		"SECRET": longSecret, "ADMIN_USER": "root", "ADMIN_PASSWORD": "long enough",
+		"SECRET": longSecret, "SECRET_PREVIOUS": strings.Repeat("a", 32) + ", " + strings.Repeat("b", 33), "ADMIN_USER": "root", "ADMIN_PASSWORD": "long enough",
 		"SESSION_IDLE": "1s", "SESSION_MAX": "24h", "SESSION_WARNING": "90s", "HEARTBEAT": "100ms", "TICKET_TTL": "500ms",
-		"STREAM_MAX_AGE": "1h", "STREAMS_PER_USER": "3", "RETENTION": "48h", "DRAIN": "0", "LOGIN_RATE": "5/h",
-		"LOG_LEVEL": "debug", "LOG_FORMAT": "json", "URL": "http://127.0.0.1:8080/", "KEY": "bfk_x",
+		"STREAM_MAX_AGE": "1h", "STREAMS_PER_USER": "3", "RETENTION": "48h", "DRAIN": "0", "LOGIN_RATE": "5/h", "ARGON2": "m=65536,t=3,p=2", "AUDIT_RETENTION": "48h",
+		"OIDC_ISSUER": "https://id.example.org/realms/a/", "OIDC_CLIENT_ID": "belfry", "OIDC_CLIENT_SECRET": "s3cret", "OIDC_NAME": "Staff Portal",
+		"OIDC_USERNAME_CLAIM": "email", "OIDC_SIGN_UP": "true", "OIDC_LOGOUT": "lock",
+		"PUSH_HOSTS": "*.push.example.org, push.example.com,https://push.lan, http://127.0.0.1:9000", "PUSH_CONTACT": "mailto:ops@example.org",
+		"GOTIFY": "true", "NTFY": "true", "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "URL": "http://127.0.0.1:8080/", "KEY": "bfk_x",
 	}
 	flags, environ := map[string]string{}, []string{}
 	for _, o := range Options() {
@@ -72,13 +77,21 @@ func TestEverySettingByEachWay(t *testing.T) {
 		NATSCreds: "n.creds", NATSCA: "ca.pem",
 		PublicURL: byEnv.PublicURL, CORSOrigins: []string{"https://a.example.org", "http://localhost:5173"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
+		SecretPrevious: [][]byte{[]byte(strings.Repeat("a", 32)), []byte(strings.Repeat("b", 33))},
 		Secret:         []byte(longSecret), AdminUser: "root", AdminPassword: "long enough",
 		SessionIdle: time.Second, SessionMax: 24 * time.Hour, SessionWarning: 90 * time.Second, Heartbeat: 100 * time.Millisecond, TicketTTL: 500 * time.Millisecond,
 		StreamMaxAge: time.Hour, StreamsPerUser: 3, Retention: 48 * time.Hour, Drain: 0, LoginRate: Rate{5, time.Hour},
-		LogLevel: slog.LevelDebug, LogFormat: "json", URL: "http://127.0.0.1:8080", Key: "bfk_x",
+		Argon2: Argon2{65536, 3, 2}, AuditRetention: 48 * time.Hour,
+		OIDCIssuer: "https://id.example.org/realms/a/", OIDCClientID: "belfry", OIDCClientSecret: "s3cret", OIDCName: "Staff Portal",
+		OIDCUsernameClaim: "email", OIDCSignUp: true, OIDCLogout: "lock",
+		PushHosts: []string{"*.push.example.org", "push.example.com", "https://push.lan", "http://127.0.0.1:9000"}, PushContact: "mailto:ops@example.org",
+		Gotify: true, Ntfy: true, LogLevel: slog.LevelDebug, LogFormat: "json", URL: "http://127.0.0.1:8080", Key: "bfk_x",
 	}
 	if !reflect.DeepEqual(byEnv, want) {
 		t.Errorf("got  %+v\nwant %+v", byEnv, want)
+	}
+	if s, err := Load(nil, []string{"BELFRY_PUBLIC_URL=https://bell.example.org"}); err != nil || s.PushContact != "https://bell.example.org" {
+		t.Errorf("a push service is told of %v, %v", s, err)
 	}
 	if got := byEnv.PublicURL.String(); got != "https://bell.example.org" || !byEnv.SecureCookies() {
 		t.Errorf("public URL %s, secure %v", got, byEnv.SecureCookies())
@@ -126,8 +139,12 @@ func TestRefusedValues(t *testing.T) {
 		"PUBLIC_URL":          {"example.org", "ftp://example.org", "https://", "https://a.org/path", "https://a.org/?q", "https://a.org/#f", "https://u:p@a.org"},
 		"CORS_ORIGINS": {"*", "https://*.example.org", "https://a.org/", "https://a.org,*", "null", "https://A.org", "HTTPS://a.org",
 			"https://a.org:443", "http://a.org:80", "https://a.org:", "https://u@a.org", "https://bücher.example", "https://a.org,", "https://a.org?x", "https://a.org#"},
-		"TRUSTED_PROXIES":  {"all", "10.0.0.0/33", "10.0.0.0/8;11.0.0.0/8", "*", "fe80::1%eth0", ","},
+		"TRUSTED_PROXIES": {"all", "10.0.0.0/33", "10.0.0.0/8;11.0.0.0/8", "*", "fe80::1%eth0", ","},
+		"PUSH_HOSTS": {"*", "*.", "*.*.example.org", "push", "fcm.googleapis.com:443", "http://push.example.org", "https://a.org/path", "https://*.example.org", "10.0.0.1",
+			"a.org,", "Push.example.org", "a_b.example.org", "https://a.org:443", "https://u@a.org", "localhost"},
+		"PUSH_CONTACT":     {"ops@example.org", "http://example.org", "mailto:", "mailto:ops", "mailto:Ops <ops@example.org>", "tel:1", "https://u@a.org"},
 		"SECRET":           {"short", longSecret[1:]},
+		"SECRET_PREVIOUS":  {"short", longSecret + ",", longSecret + "," + longSecret[1:]},
 		"SESSION_IDLE":     {"999ms", "0", "-1m", "15", "soon", "1d"},
 		"SESSION_MAX":      {"0", "500ms"},
 		"SESSION_WARNING":  {"0", "500ms"},
@@ -138,10 +155,22 @@ func TestRefusedValues(t *testing.T) {
 		"RETENTION":        {"0", "-720h", "30d"},
 		"DRAIN":            {"-1s", "10"},
 		"LOGIN_RATE":       {"10", "10/", "/m", "0/m", "-1/m", "10/d", "ten/m", "10/m/m"},
+		"ARGON2":           {"m=19456", "m=19456,t=2", "m=19456,t=2,p=0", "m=19456,t=0,p=1", "m=1024,t=2,p=1", "m=2000000,t=2,p=1", "m=19456,t=2,p=300", "m=19456,t=2,p=1,x", "t=2,m=19456,p=1", "m=19456, t=2,p=1", "fast", "m=-1,t=2,p=1", "m=19456,t=101,p=1"},
+		"AUDIT_RETENTION":  {"0", "-1h", "365d"},
+		"GOTIFY":           {"on", "1"},
+		"NTFY":             {"yes", "0"},
 		"LOG_LEVEL":        {"trace", "INFO", "info+1"},
 		"LOG_FORMAT":       {"xml", "JSON"},
 		"URL":              {"localhost:8080", "ftp://x", "http://", "http://h/?key=k"},
 		"KEY":              {"two words", "line\nbreak", "schlüssel"},
+
+		"OIDC_ISSUER":         {"id.example.org", "http://id.example.org", "ftp://id.example.org", "https://", "https://id.example.org/?realm=a", "https://id.example.org/#", "https://u:p@id.example.org", "http://127.0.0.1.example.org"},
+		"OIDC_CLIENT_ID":      {"two words", "bel\nfry"},
+		"OIDC_CLIENT_SECRET":  {"two words", "schlüssel"},
+		"OIDC_NAME":           {strings.Repeat("n", 61), "line\nbreak", "\xff"},
+		"OIDC_USERNAME_CLAIM": {"two words"},
+		"OIDC_SIGN_UP":        {"yes", "1", "True"},
+		"OIDC_LOGOUT":         {"ignore", "END"},
 	}
 	for _, o := range Options() {
 		for _, value := range refused[o.Name] {
@@ -199,6 +228,9 @@ func TestCombinations(t *testing.T) {
 		"LISTEN, INTERNAL_LISTEN":    {"BELFRY_LISTEN=127.0.0.1:9", "BELFRY_INTERNAL_LISTEN=127.0.0.1:9"},
 		"DATABASE_LISTEN_URL":        {"BELFRY_DATABASE_LISTEN_URL=postgres://h/d"},
 		"NATS_CREDS, NATS_CA":        {"BELFRY_NATS_CA=ca.pem"},
+
+		"OIDC_ISSUER, OIDC_CLIENT_ID": {"BELFRY_OIDC_CLIENT_ID=belfry", "BELFRY_OIDC_CLIENT_SECRET=s"},
+		"OIDC_CLIENT_SECRET":          {"BELFRY_OIDC_CLIENT_SECRET=s"},
 	}
 	for name, environ := range tests {
 		_, err := Load(nil, environ)
@@ -208,6 +240,18 @@ func TestCombinations(t *testing.T) {
 	}
 	if _, err := Load(nil, []string{"BELFRY_LISTEN=127.0.0.1:0", "BELFRY_INTERNAL_LISTEN=127.0.0.1:0"}); err != nil {
 		t.Errorf("two free ports are not the same one: %v", err)
+	}
+}
+
+func TestNameOfTheProvider(t *testing.T) {
+	for issuer, want := range map[string]string{"https://id.example.org/realms/a": "id.example.org", "http://127.0.0.1:9900": "127.0.0.1", "http://[::1]:9900": "::1"} {
+		s, err := Load(nil, []string{"BELFRY_OIDC_ISSUER=" + issuer, "BELFRY_OIDC_CLIENT_ID=belfry"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.OIDCName != want || s.OIDCIssuer != issuer {
+			t.Errorf("%s is called %s", s.OIDCIssuer, s.OIDCName)
+		}
 	}
 }
 

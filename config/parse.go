@@ -1,14 +1,19 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // minSecret is the length of a key for HMAC-SHA-256 below which the key is weaker than the hash.
@@ -21,6 +26,17 @@ func oneOf(words ...string) func(string) (string, bool) {
 }
 
 func secret(value string) ([]byte, bool) { return []byte(value), len(value) >= minSecret }
+
+func secrets(value string) (list [][]byte, ok bool) {
+	for item := range strings.SplitSeq(value, ",") {
+		one, ok := secret(strings.TrimSpace(item))
+		if !ok {
+			return nil, false
+		}
+		list = append(list, one)
+	}
+	return list, true
+}
 
 // token is a value that goes into a header.
 func token(value string) (string, bool) {
@@ -44,6 +60,22 @@ func rate(value string) (Rate, bool) {
 	n, ok := positive(count)
 	per := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
 	return Rate{Count: n, Per: per}, ok && per > 0
+}
+
+// The bounds of an argon2id hash. Below the least memory OWASP names no safe number of passes; above the most a handful
+// of sign-ins would take the machine.
+const (
+	leastArgon2Memory = 7 << 10 // KiB
+	mostArgon2Memory  = 1 << 20 // KiB
+	mostArgon2Passes  = 100
+	mostArgon2Lanes   = 64
+)
+
+func argon2(value string) (Argon2, bool) {
+	var a Argon2
+	n, err := fmt.Sscanf(value+"\n", "m=%d,t=%d,p=%d\n", &a.Memory, &a.Passes, &a.Lanes)
+	return a, err == nil && n == 3 && a.Memory >= leastArgon2Memory && a.Memory <= mostArgon2Memory &&
+		a.Passes >= 1 && a.Passes <= mostArgon2Passes && a.Lanes >= 1 && a.Lanes <= mostArgon2Lanes
 }
 
 func level(value string) (slog.Level, bool) {
@@ -100,6 +132,28 @@ func endpoint(value string) (string, bool) {
 	return strings.TrimRight(value, "/"), ok
 }
 
+// issuer is kept letter for letter, because that is how the provider's tokens are compared with it. Tokens that came over
+// plain http could be anybody's, but from this machine.
+func issuer(value string) (string, bool) {
+	_, ok := web(value)
+	return value, ok && safe(value)
+}
+
+// safe is whether nobody on the way can read or change what goes to an address.
+func safe(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "https" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback())
+}
+
+// maxLabel is how many characters fit on a button.
+const maxLabel = 60
+
+func label(value string) (string, bool) {
+	return value, utf8.ValidString(value) && utf8.RuneCountInString(value) <= maxLabel && !strings.ContainsFunc(value, unicode.IsControl)
+}
+
+func yesNo(value string) (bool, bool) { return value == "true", value == "true" || value == "false" }
+
 // site is an address without a path: the app lives at the root of its host.
 func site(value string) (*url.URL, bool) {
 	u, ok := web(value)
@@ -144,4 +198,34 @@ func networks(value string) ([]netip.Prefix, bool) {
 		list = append(list, p.Masked())
 	}
 	return list, true
+}
+
+// hostName is a name of the DNS as browsers write it: letters, digits and hyphens, with a dot between labels.
+var hostName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$`)
+
+// pushHosts takes names, and origins by https; what goes by http could be read on the way, but on this machine.
+func pushHosts(value string) ([]string, bool) {
+	var list []string
+	for item := range strings.SplitSeq(value, ",") {
+		item = strings.TrimSpace(item)
+		if strings.Contains(item, "://") {
+			if one, ok := origins(item); !ok || one[0] != item || !safe(item) {
+				return nil, false
+			}
+		} else if !hostName.MatchString(strings.TrimPrefix(item, "*.")) {
+			return nil, false
+		}
+		list = append(list, item)
+	}
+	return list, true
+}
+
+// contact is what a push service is told of us, in a header.
+func contact(value string) (string, bool) {
+	if address, ok := strings.CutPrefix(value, "mailto:"); ok {
+		parsed, err := mail.ParseAddress(address)
+		return value, err == nil && parsed.Address == address
+	}
+	u, ok := web(value)
+	return value, ok && u.Scheme == "https"
 }
