@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/user"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
 	"belfry/config"
+	"belfry/services"
 )
 
 // The exit codes.
@@ -22,7 +24,9 @@ const (
 
 const description = `Notifications in real time, and a lock for the page when the session runs out.
 
-A setting is a flag of every command, else BELFRY_… in the environment, else it has a default; belfry serve --help lists them.`
+A setting is a flag of every command, else BELFRY_… in the environment, else it has a default; belfry serve --help lists them.
+
+Exit: 0 done, 1 failed, 2 usage or settings; run ends with the code of its command.`
 
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server."`
@@ -31,7 +35,14 @@ type commands struct {
 	Group   groupCmd   `cmd:"" help:"Groups of people to whom a notice can be addressed."`
 	Key     keyCmd     `cmd:"" help:"API keys of other systems."`
 	Epoch   epochCmd   `cmd:"" help:"The log after a restore."`
+	Secret  secretCmd  `cmd:"" help:"The key that signs tokens, where the server keeps it itself."`
+	Send    sendCmd    `cmd:"" help:"Send a notice."`
+	Run     runCmd     `cmd:"" help:"Run a command and keep its output as a task's log."`
+	Tail    tailCmd    `cmd:"" help:"Print what comes for a person."`
+	Doctor  doctorCmd  `cmd:"" help:"See what proxies do to streams on the way from a URL to here."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print a script by which a shell completes commands and flags."`
 }
 
 // console is where a command talks to the person or the script that started it. What a script would
@@ -63,7 +74,7 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		kong.Embed(flags.fields()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Help(printHelp),
-		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(services.WithActor(ctx, services.Actor{Type: services.ActorCommand, Name: operator()}), (*context.Context)(nil)),
 		kong.Vars{"scopes": scopeList()},
 		kong.Bind(term),
 		kong.BindSingletonProvider(func() (*config.Settings, error) { return config.Load(flags.given(), environ) }),
@@ -76,6 +87,10 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 			return term.fail(usageError("the command line is not UTF-8 text"))
 		}
 	}
+	if len(args) > 0 && args[0] == completing {
+		complete(term, parser.Model.Node, args[1:])
+		return exitDone
+	}
 	parsed, err := parser.Parse(args)
 	if ended >= 0 {
 		return ended
@@ -84,9 +99,21 @@ func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		return term.fail(usageError(err.Error() + " (belfry --help)"))
 	}
 	if err := parsed.Run(); err != nil {
+		if code, ok := errors.AsType[exitCode](err); ok {
+			return int(code)
+		}
 		return term.fail(err)
 	}
 	return exitDone
+}
+
+// operator is who runs the command, as the machine knows them.
+func operator() string {
+	who, err := user.Current()
+	if err != nil {
+		return ""
+	}
+	return who.Username
 }
 
 // fail says what went wrong and picks the exit code.

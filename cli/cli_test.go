@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ import (
 
 // TestMain also makes sure that no command leaves a goroutine or a connection behind.
 func TestMain(m *testing.M) {
+	becomeBelfry()
 	code := testpg.Run(m, nil)
 	if err := goleak.Find(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -163,6 +166,10 @@ func TestBadSettingsAreAllTold(t *testing.T) {
 	if out := s.ok("", "version"); !strings.HasPrefix(out, "belfry ") {
 		t.Errorf("the version depends on the settings: %s", out)
 	}
+	var built map[string]any
+	if out := s.ok("", "version", "--json"); json.Unmarshal([]byte(out), &built) != nil || built["version"] == "" || built["go"] != runtime.Version() || built["modified"] == nil || built["commit"] == "" {
+		t.Errorf("%s", out)
+	}
 }
 
 func TestHelp(t *testing.T) {
@@ -196,6 +203,17 @@ func TestUsers(t *testing.T) {
 		passwordIs(t, s, "anna", "  spaces count \n")
 		passwordIs(t, s, "root", "correct horse")
 
+		if out := s.ok("", "user", "rename", "Anna", "anja"); out != "renamed Anna to anja\n" {
+			t.Errorf("%q", out)
+		}
+		passwordIs(t, s, "anja", "  spaces count \n")
+		s.refused(exitFailed, "exists already", "", "user", "rename", "anja", "root")
+		if out := s.ok("", "user", "remove", "anja"); out != "removed anja\n" {
+			t.Errorf("%q", out)
+		}
+		same(t, columns(s.ok("", "user", "list"), 0), "NAME", "root")
+		s.refused(exitFailed, `there is no user "anja"`, "", "user", "remove", "anja")
+
 		s.refused(exitFailed, "exists already", "correct horse", "user", "add", "Root", "--password-stdin")
 		s.refused(exitFailed, "username: 1 to 64", "short", "user", "add", "no spaces", "--password-stdin")
 		s.refused(exitFailed, "password: ", "short", "user", "add", "carl", "--password-stdin")
@@ -212,7 +230,7 @@ func passwordIs(t *testing.T, s shell, name, password string) {
 	if err := db.Read.Raw("SELECT password_hash FROM users WHERE username = ?", name).Scan(&hash).Error; err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := services.NewHasher().Verify(t.Context(), password, hash); !ok || err != nil {
+	if ok, err := services.NewHasher(services.DefaultHashCost).Verify(t.Context(), password, hash); !ok || err != nil {
 		t.Errorf("the password of %s is not %q: %v", name, password, err)
 	}
 }
@@ -226,16 +244,25 @@ func TestGroups(t *testing.T) {
 		s.ok("", "group", "add", "empty")
 		s.ok("", "group", "join", "ops", "bob", "anna")
 		s.ok("", "group", "join", "OPS", "bob")
-		same(t, columns(s.ok("", "group", "list"), 0, 2, 3), "NAME MEMBERS DISPLAYED", "empty - empty", "ops anna,bob Night\uFFFD[2J")
+		same(t, columns(s.ok("", "group", "list"), 0, 3, 4), "NAME MEMBERS DISPLAYED", "empty - empty", "ops anna,bob Night\uFFFD[2J")
 		s.ok("", "group", "leave", "ops", "bob")
-		same(t, columns(s.ok("", "group", "list"), 0, 2), "NAME MEMBERS", "empty -", "ops anna")
-		s.ok("", "group", "remove", "ops")
+		same(t, columns(s.ok("", "group", "list"), 0, 3), "NAME MEMBERS", "empty -", "ops anna")
+		if out := s.ok("", "group", "rename", "OPS", "watch", "--display-name", "Watch"); out != "renamed OPS to watch\n" {
+			t.Errorf("%q", out)
+		}
+		s.ok("", "group", "disable", "watch")
+		same(t, columns(s.ok("", "group", "list"), 0, 1, 3, 4), "NAME STATE MEMBERS DISPLAYED", "empty enabled - empty", "watch disabled anna Watch")
+		s.ok("", "group", "enable", "watch")
+		same(t, columns(s.ok("", "group", "list"), 0, 1), "NAME STATE", "empty enabled", "watch enabled")
+		s.refused(exitFailed, "exists already", "", "group", "rename", "watch", "Empty")
+		s.refused(exitFailed, `there is no group "ops"`, "", "group", "rename", "ops", "x")
+		s.ok("", "group", "remove", "watch")
 		same(t, columns(s.ok("", "group", "list"), 0), "NAME", "empty")
 
 		s.refused(exitFailed, "exists already", "", "group", "add", "Empty")
 		s.refused(exitFailed, `"ops"`, "", "group", "join", "ops", "anna")
 		s.refused(exitFailed, "carl", "", "group", "join", "empty", "anna", "carl")
-		same(t, columns(s.ok("", "group", "list"), 0, 2), "NAME MEMBERS", "empty -")
+		same(t, columns(s.ok("", "group", "list"), 0, 3), "NAME MEMBERS", "empty -")
 		s.refused(exitFailed, `there is no group "ops"`, "", "group", "remove", "ops")
 	})
 }
@@ -264,7 +291,7 @@ func TestKeys(t *testing.T) {
 				return err
 			}
 			defer j.Close()
-			_, err = services.NewKeys(db, j).Resolve(t.Context(), strings.TrimSpace(first))
+			_, err = services.NewKeys(db, j, services.NewVault(nil)).Resolve(t.Context(), strings.TrimSpace(first))
 			return err
 		}
 		if err := usable(); err != nil {
@@ -325,10 +352,10 @@ func TestDescribeBuild(t *testing.T) {
 	info := &debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "v1.2.3"}, Settings: []debug.BuildSetting{
 		{Key: "GOOS", Value: "linux"}, {Key: "vcs.revision", Value: "abc123"}, {Key: "vcs.modified", Value: "true"},
 	}}
-	if got := describeBuild(info); got != "v1.2.3, commit abc123, modified, go1.26" {
+	if got := describeBuild(info).String(); got != "v1.2.3, commit abc123, modified, go1.26" {
 		t.Error(got)
 	}
-	if got := describeBuild(&debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "(devel)"}}); got != "(devel), commit unknown, go1.26" {
+	if got := describeBuild(&debug.BuildInfo{GoVersion: "go1.26", Main: debug.Module{Version: "(devel)"}}).String(); got != "(devel), commit unknown, go1.26" {
 		t.Error(got)
 	}
 }

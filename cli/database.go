@@ -19,8 +19,12 @@ type registry interface {
 	Users(ctx context.Context) ([]client.User, error)
 	AddUser(ctx context.Context, u client.NewUser) (*client.User, error)
 	ChangeUser(ctx context.Context, username string, change client.UserChange) (*client.User, error)
+	SettleUser(ctx context.Context, username string, want client.WantedUser, dryRun bool) (*client.SettledUser, error)
+	RemoveUser(ctx context.Context, username string) error
+	ResetLink(ctx context.Context, username string) (*client.ResetLink, error)
 	Groups(ctx context.Context) ([]client.Group, error)
 	AddGroup(ctx context.Context, name, displayName string) (*client.Group, error)
+	ChangeGroup(ctx context.Context, name string, change client.GroupChange) (*client.Group, error)
 	RemoveGroup(ctx context.Context, name string) error
 	JoinGroup(ctx context.Context, group string, usernames ...string) error
 	LeaveGroup(ctx context.Context, group string, usernames ...string) error
@@ -33,7 +37,11 @@ type registry interface {
 // goes through the API of that process, if we were told where it is.
 func withRegistry(ctx context.Context, s *config.Settings, work func(registry) error) error {
 	err := withJournal(ctx, s, func(db *services.Database, j *journal.Journal) error {
-		return work(newLocal(db, j))
+		registry, err := newLocal(ctx, db, j, s)
+		if err != nil {
+			return err
+		}
+		return work(registry)
 	})
 	if _, held := errors.AsType[*services.HeldError](err); !held {
 		return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func (s shell) inside(work func(*services.Database, *journal.Journal)) {
 func TestFirstAdmin(t *testing.T) {
 	onEach(t, func(t *testing.T, s shell) {
 		s.inside(func(db *services.Database, j *journal.Journal) {
-			users := services.NewUsers(db, j, services.NewHasher())
+			users := services.NewUsers(db, j, services.NewHasher(services.DefaultHashCost))
 			try := func(flags map[string]string) (string, error) {
 				t.Helper()
 				settings, err := config.Load(flags, s.environ)
@@ -85,18 +86,40 @@ func TestDemoIsForThisMachineAlone(t *testing.T) {
 	}
 }
 
+func demoOf(db *services.Database, j *journal.Journal) demo {
+	return demo{services.NewUsers(db, j, services.NewHasher(services.DefaultHashCost)), services.NewGroups(db, j), services.NewKeys(db, j, services.NewVault(nil)), services.NewNotices(db, j), "http://localhost:8080"}
+}
+
+// printed takes apart what a demonstration says: its people with their passwords, and the key.
+func printed(t *testing.T, out string) (people [][]string, key string) {
+	t.Helper()
+	table, rest, found := strings.Cut(out, "\n\n")
+	line := regexp.MustCompile(`(?m)^ +export BELFRY_URL=http://localhost:8080 BELFRY_KEY=(bfk_\S+)$`).FindStringSubmatch(rest)
+	if !found || line == nil || !strings.Contains(rest, "Sign in at http://localhost:8080.") {
+		t.Fatalf("printed\n%s", out)
+	}
+	same(t, columns(table, 0, 2), "NAME ROLE", "admin admin", "anna user", "bob user")
+	return columns(table, 0, 1)[1:], line[1]
+}
+
 func TestDemoData(t *testing.T) {
 	onEach(t, func(t *testing.T, s shell) {
 		s.inside(func(db *services.Database, j *journal.Journal) {
-			users, groups, notices := services.NewUsers(db, j, services.NewHasher()), services.NewGroups(db, j), services.NewNotices(db, j)
+			d := demoOf(db, j)
+			users, notices := d.users, d.notices
 			seen := map[string]bool{}
+			var keys []string
 			for start := range 2 {
 				var out bytes.Buffer
-				if err := demoData(t.Context(), users, groups, notices, &out); err != nil {
+				if err := d.begin(t.Context(), &out); err != nil {
 					t.Fatal(err)
 				}
-				same(t, columns(out.String(), 0, 2), "NAME ROLE", "admin admin", "anna user", "bob user")
-				for _, line := range columns(out.String(), 0, 1)[1:] {
+				people, key := printed(t, out.String())
+				keys = append(keys, key)
+				if k, err := d.keys.Resolve(t.Context(), key); err != nil || len(strings.Fields(k.ScopeList)) != len(models.Scopes) {
+					t.Errorf("start %d: the key is %+v: %v", start, k, err)
+				}
+				for _, line := range people {
 					if len(line[1]) != 12 || seen[line[1]] {
 						t.Errorf("start %d: password %q", start, line[1])
 					}
@@ -105,7 +128,7 @@ func TestDemoData(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if ok, err := services.NewHasher().Verify(t.Context(), line[1], person.PasswordHash); !ok || err != nil {
+					if ok, err := services.NewHasher(services.DefaultHashCost).Verify(t.Context(), line[1], person.PasswordHash); !ok || err != nil {
 						t.Errorf("start %d: %s cannot sign in as printed: %v", start, line[0], err)
 					}
 				}
@@ -120,15 +143,40 @@ func TestDemoData(t *testing.T) {
 					}
 				}
 			}
-			// Whoever plays with the demo may add to it.
-			if _, err := users.Add(t.Context(), services.NewUser{Username: "carl", Password: "long enough"}); err != nil {
+			if _, err := d.keys.Resolve(t.Context(), keys[0]); err == nil {
+				t.Error("the key of an earlier start is good yet")
+			}
+		})
+	})
+}
+
+// TestDemoMayBeAddedTo: whoever plays with the demo may make people and keys of their own, and begin it again.
+func TestDemoMayBeAddedTo(t *testing.T) {
+	onEach(t, func(t *testing.T, s shell) {
+		s.inside(func(db *services.Database, j *journal.Journal) {
+			d := demoOf(db, j)
+			if err := d.begin(t.Context(), &bytes.Buffer{}); err != nil {
 				t.Fatal(err)
 			}
-			if err := groups.Join(t.Context(), demoGroup, "carl"); err != nil {
+			if _, err := d.users.Add(t.Context(), services.NewUser{Username: "carl", Password: "long enough"}); err != nil {
 				t.Fatal(err)
 			}
-			if err := demoData(t.Context(), users, groups, notices, &bytes.Buffer{}); err != nil {
+			if err := d.groups.Join(t.Context(), demoGroup, "carl"); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := d.keys.Create(t.Context(), services.KeySpec{Name: "mine", Scopes: models.Scopes}); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.begin(t.Context(), &bytes.Buffer{}); err != nil {
 				t.Error(err)
+			}
+			var names []string
+			left, err := d.keys.List(t.Context())
+			for _, k := range left {
+				names = append(names, k.Name)
+			}
+			if strings.Join(names, " ") != "mine demo" || err != nil {
+				t.Errorf("the keys are now %q: %v", names, err)
 			}
 		})
 	})
@@ -143,7 +191,7 @@ func TestDemoSparesARealDatabase(t *testing.T) {
 	}
 	s.inside(func(db *services.Database, j *journal.Journal) {
 		var out bytes.Buffer
-		err := demoData(t.Context(), services.NewUsers(db, j, services.NewHasher()), services.NewGroups(db, j), services.NewNotices(db, j), &out)
+		err := demoOf(db, j).begin(t.Context(), &out)
 		if err == nil || out.Len() != 0 {
 			t.Errorf("%v, printed %q", err, out.String())
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"belfry/config"
@@ -46,7 +48,7 @@ type front struct {
 
 // face is what handlers need to know of the settings to answer at all.
 func face(s *config.Settings, log *slog.Logger) *handlers.Server {
-	return &handlers.Server{Log: log, Secure: s.SecureCookies(), Origins: middleware.Origins(s.CORSOrigins),
+	return &handlers.Server{Log: log, PublicURL: s.PublicURL, Secure: s.SecureCookies(), Gotify: s.Gotify, Ntfy: s.Ntfy, Origins: middleware.Origins(s.CORSOrigins),
 		TrustedProxies: s.TrustedProxies, Version: buildInfo().Main.Version}
 }
 
@@ -69,7 +71,7 @@ func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front
 		f.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	if f.listener, err = listen(ctx, s.Listen, unacknowledgedLimit); err != nil {
-		return nil, err
+		return nil, taken(err, "LISTEN")
 	}
 	if err := f.openInside(ctx); err != nil {
 		_ = f.listener.Close()
@@ -92,7 +94,7 @@ func (f *front) openInside(ctx context.Context) error {
 	}
 	listener, err := listen(ctx, f.settings.InternalListen, unacknowledgedLimit)
 	if err != nil {
-		return err
+		return taken(err, "INTERNAL_LISTEN")
 	}
 	f.inside = &http.Server{Handler: &f.internal, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
 	go func() {
@@ -101,6 +103,14 @@ func (f *front) openInside(ctx context.Context) error {
 		}
 	}()
 	return nil
+}
+
+// taken adds what to do where another program has the address.
+func taken(err error, setting string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; BELFRY_%s takes another address, as in 127.0.0.1:8081", err, setting)
+	}
+	return err
 }
 
 // serveHTTP closes connections that a balancer keeps, one by one behind an answer, while the node leaves:

@@ -4,15 +4,19 @@ import (
 	"context"
 	"strings"
 
+	"belfry/client"
 	"belfry/config"
 )
 
 type groupCmd struct {
-	Add    groupAddCmd    `cmd:"" help:"Make an empty group."`
-	List   groupListCmd   `cmd:"" help:"List the groups and their members."`
-	Remove groupRemoveCmd `cmd:"" help:"Delete a group, not its members."`
-	Join   groupJoinCmd   `cmd:"" help:"Put people into a group."`
-	Leave  groupLeaveCmd  `cmd:"" help:"Take people out of a group."`
+	Add     groupAddCmd     `cmd:"" help:"Make an empty group."`
+	List    groupListCmd    `cmd:"" help:"List the groups and their members."`
+	Rename  groupRenameCmd  `cmd:"" help:"Give a group another name. It stays the same one."`
+	Disable groupDisableCmd `cmd:"" help:"Let a group take no new notices."`
+	Enable  groupEnableCmd  `cmd:"" help:"Let a disabled group take notices again."`
+	Remove  groupRemoveCmd  `cmd:"" help:"Delete a group, not its members."`
+	Join    groupJoinCmd    `cmd:"" help:"Put people into a group."`
+	Leave   groupLeaveCmd   `cmd:"" help:"Take people out of a group."`
 }
 
 type groupAddCmd struct {
@@ -30,19 +34,59 @@ func (c *groupAddCmd) Run(ctx context.Context, s *config.Settings, term *console
 	})
 }
 
-type groupListCmd struct{}
+type groupListCmd struct {
+	JSON bool `name:"json" help:"Print a JSON array."`
+}
 
-func (groupListCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+func (c groupListCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	return withRegistry(ctx, s, func(r registry) error {
 		groups, err := r.Groups(ctx)
 		if err != nil {
 			return err
 		}
-		rows := make([][]string, len(groups))
-		for i, g := range groups {
-			rows[i] = []string{g.Name, date(&g.CreatedAt), strings.Join(g.Members, ","), g.DisplayName}
+		return list(term, c.JSON, groups, "NAME STATE CREATED MEMBERS DISPLAYED", func(g *client.Group) []string {
+			return []string{g.Name, state(g.Disabled), date(&g.CreatedAt), strings.Join(g.Members, ","), g.DisplayName}
+		})
+	})
+}
+
+type groupRenameCmd struct {
+	Group       string `arg:"" placeholder:"GROUP" help:"Which group."`
+	Name        string `arg:"" placeholder:"NAME" help:"Its new name."`
+	DisplayName string `placeholder:"S" help:"Name that people see."`
+}
+
+func (c *groupRenameCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+	change := client.GroupChange{Name: &c.Name}
+	if c.DisplayName != "" {
+		change.DisplayName = &c.DisplayName
+	}
+	return changeGroup(ctx, s, term, c.Group, change, "renamed "+c.Group+" to")
+}
+
+type groupDisableCmd struct {
+	Group string `arg:"" placeholder:"GROUP" help:"Which group."`
+}
+
+func (c *groupDisableCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+	return changeGroup(ctx, s, term, c.Group, client.GroupChange{Disabled: new(true)}, "disabled")
+}
+
+type groupEnableCmd struct {
+	Group string `arg:"" placeholder:"GROUP" help:"Which group."`
+}
+
+func (c *groupEnableCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+	return changeGroup(ctx, s, term, c.Group, client.GroupChange{Disabled: new(false)}, "enabled")
+}
+
+func changeGroup(ctx context.Context, s *config.Settings, term *console, name string, change client.GroupChange, done string) error {
+	return withRegistry(ctx, s, func(r registry) error {
+		g, err := r.ChangeGroup(ctx, name, change)
+		if err != nil {
+			return unknown(err, "group %q", name)
 		}
-		return term.table("NAME CREATED MEMBERS DISPLAYED", rows)
+		return term.say("%s %s", done, g.Name)
 	})
 }
 

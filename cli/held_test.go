@@ -23,7 +23,7 @@ func TestHeldFile(t *testing.T) {
 	} {
 		s.refused(exitFailed, held+"; to work through it, set BELFRY_URL and BELFRY_KEY", "", args...)
 	}
-	for _, args := range [][]string{{"epoch", "new"}, {"migrate"}, {"migrate", "status"}, {"serve", "--listen", "127.0.0.1:0"}} {
+	for _, args := range [][]string{{"epoch", "new"}, {"secret", "new"}, {"migrate"}, {"migrate", "status"}, {"serve", "--listen", "127.0.0.1:0"}} {
 		s.refused(exitFailed, held+"\n", "", args...) // for these there is no way through
 	}
 }
@@ -64,9 +64,12 @@ func TestHeldFileThroughTheAPI(t *testing.T) {
 		"GET /users":                      `{"items":[` + anna + `],"next_before":null}`,
 		"POST /users":                     anna,
 		"PATCH /users/anna":               anna,
+		"POST /users/anna/reset-link":     `{"url":"https://bell.example/reset#t","expires_at":"2026-01-02T03:04:05.678Z"}`,
 		"GET /groups":                     `{"items":[{"name":"ops","display_name":"Ops","members":["anna","bob"],"created_at":"2026-01-02T03:04:05.678Z"}],"next_before":null}`,
 		"POST /groups":                    `{"name":"ops"}`,
 		"DELETE /groups/ops":              "",
+		"DELETE /users/anna":              "",
+		"PATCH /groups/ops":               `{"name":"watch"}`,
 		"PUT /groups/ops/members/anna":    "",
 		"PUT /groups/ops/members/bob":     "",
 		"DELETE /groups/ops/members/anna": "",
@@ -86,13 +89,20 @@ func TestHeldFileThroughTheAPI(t *testing.T) {
 		{"user passwd anna --password-stdin", "long enough\n", "changed the password of anna\n", []string{`PATCH /users/anna {"password":"long enough"}`}},
 		{"user disable anna", "", "disabled anna\n", []string{`PATCH /users/anna {"disabled":true}`}},
 		{"user enable anna", "", "enabled anna\n", []string{`PATCH /users/anna {"disabled":false}`}},
-		{"group list", "", "NAME  CREATED     MEMBERS   DISPLAYED\nops   2026-01-02  anna,bob  Ops\n", []string{"GET /groups"}},
+		{"user reset-link anna", "", "https://bell.example/reset#t\n", []string{"POST /users/anna/reset-link"}},
+		{"group list", "", "NAME  STATE    CREATED     MEMBERS   DISPLAYED\nops   enabled  2026-01-02  anna,bob  Ops\n", []string{"GET /groups"}},
 		{"group add ops", "", "added group ops\n", []string{`POST /groups {"name":"ops"}`}},
+		{"user rename anna anja", "", "renamed anna to anna\n", []string{`PATCH /users/anna {"username":"anja"}`}},
+		{"user remove anna", "", "removed anna\n", []string{"DELETE /users/anna"}},
+		{"group rename ops watch", "", "renamed ops to watch\n", []string{`PATCH /groups/ops {"name":"watch"}`}},
+		{"group disable ops", "", "disabled watch\n", []string{`PATCH /groups/ops {"disabled":true}`}},
+		{"group enable ops", "", "enabled watch\n", []string{`PATCH /groups/ops {"disabled":false}`}},
 		{"group remove ops", "", "removed group ops\n", []string{"DELETE /groups/ops"}},
 		{"group join ops anna bob", "", "anna, bob joined group ops\n", []string{"PUT /groups/ops/members/anna", "PUT /groups/ops/members/bob"}},
 		{"group leave ops anna", "", "anna left group ops\n", []string{"DELETE /groups/ops/members/anna"}},
-		{"key list", "", "ID  NAME  SCOPES         CREATED     EXPIRES\n4   ci    notices:write  2026-01-02  -\n", []string{"GET /keys"}},
+		{"key list", "", "ID  NAME  SCOPES         CREATED     EXPIRES  USED\n4   ci    notices:write  2026-01-02  -        -\n", []string{"GET /keys"}},
 		{"key create ci --scope notices:write", "", "bfk_new\n", []string{`POST /keys {"name":"ci","scopes":["notices:write"]}`}},
+		{"key create ci --scope notices:write --category builds", "", "bfk_new\n", []string{`POST /keys {"name":"ci","scopes":["notices:write"],"category":"builds"}`}},
 		{"key revoke 4", "", "revoked key 4\n", []string{"DELETE /keys/4"}},
 	} {
 		*asked = nil
@@ -104,6 +114,7 @@ func TestHeldFileThroughTheAPI(t *testing.T) {
 		}
 	}
 	s.refused(exitFailed, `there is no user "carl"`, "", "user", "disable", "carl")
+	s.refused(exitFailed, `there is no user "carl"`, "", "user", "reset-link", "carl")
 	s.refused(exitFailed, "there is no key 9", "", "key", "revoke", "9")
 	s.refused(exitFailed, "belfry.db is held by process", "", "epoch", "new")
 	s.refused(exitFailed, "The credential is not valid.", "", "user", "list", "--key", "bfk_bad")

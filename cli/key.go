@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +26,20 @@ type keyCreateCmd struct {
 	Name    string   `arg:"" placeholder:"NAME" help:"What the key is for."`
 	Scope   []string `required:"" placeholder:"S" help:"What it may do: ${scopes}."`
 	Expires string   `placeholder:"D" help:"How long it is good for, as in 720h or 30d; for ever when left out."`
+	Rate    string   `placeholder:"N/m" help:"How many notices it may publish on each node, as in 60/m; s, m or h; without limit when left out."`
+
+	Category string `placeholder:"C" help:"What people can mute its notices by, where a notice names nothing itself."`
+
+	To       []string `placeholder:"NAME" help:"People its notices are for that come without recipients, as those of Gotify and of webhooks do."`
+	Group    []string `placeholder:"G" help:"Groups they are for."`
+	Everyone bool     `help:"They are for everybody."`
+
+	Hook    string `placeholder:"github" help:"For calls that GitHub signs: prints the secret to give to it instead of the key, and the address."`
+	Mapping string `placeholder:"FILE" help:"JSON file that says how calls to /api/v1/hooks/custom are read as notices; see docs/senders.md."`
 }
+
+// maxMapping bounds what is read of a mapping's file, in bytes; the longest that is valid has less.
+const maxMapping = 64 << 10
 
 func (c *keyCreateCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	for _, scope := range c.Scope {
@@ -31,7 +47,17 @@ func (c *keyCreateCmd) Run(ctx context.Context, s *config.Settings, term *consol
 			return usageError("--scope: expected of " + scopeList())
 		}
 	}
-	k := client.NewKey{Name: c.Name, Scopes: c.Scope}
+	if _, ok := models.ParseRate(c.Rate); !ok {
+		return usageError("--rate: expected " + models.RateRule)
+	}
+	if c.Hook != "" && !slices.Contains(models.Hooks, models.Hook(c.Hook)) {
+		return usageError("--hook: expected github")
+	}
+	mapping, err := c.mapping()
+	if err != nil {
+		return err
+	}
+	k := client.NewKey{Name: c.Name, Scopes: c.Scope, Rate: c.Rate, Category: c.Category, To: client.To{Users: c.To, Groups: c.Group, Everyone: c.Everyone}, Hook: c.Hook, Mapping: mapping}
 	if c.Expires != "" {
 		life, err := lifetime(c.Expires)
 		if err != nil {
@@ -44,9 +70,35 @@ func (c *keyCreateCmd) Run(ctx context.Context, s *config.Settings, term *consol
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(term.out, key.Secret)
+		if key.HookSecret == "" {
+			_, err = fmt.Fprintln(term.out, key.Secret)
+			return err
+		}
+		// The key itself is not shown: its calls are signed, and what nobody has nobody can lose.
+		fmt.Fprintf(term.err, "belfry: the secret for %s; its address is %s\n", key.Hook, s.PublicURL.JoinPath("api/v1/hooks", key.Hook, strconv.FormatInt(key.ID, 10)))
+		_, err = fmt.Fprintln(term.out, key.HookSecret)
 		return err
 	})
+}
+
+// mapping reads the file of a mapping; what is wrong with what it says the server finds.
+func (c *keyCreateCmd) mapping() (json.RawMessage, error) {
+	if c.Mapping == "" {
+		return nil, nil
+	}
+	file, err := os.Open(c.Mapping)
+	if err != nil {
+		return nil, usageError("--mapping: " + err.Error())
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxMapping+1))
+	if err != nil {
+		return nil, usageError("--mapping: " + err.Error())
+	}
+	if len(text) > maxMapping || !json.Valid(text) {
+		return nil, usageError("--mapping: expected a file of JSON, at most 64 KiB")
+	}
+	return text, nil
 }
 
 func scopeList() string {
@@ -72,19 +124,19 @@ func lifetime(text string) (time.Duration, error) {
 	return d, nil
 }
 
-type keyListCmd struct{}
+type keyListCmd struct {
+	JSON bool `name:"json" help:"Print a JSON array."`
+}
 
-func (keyListCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+func (c keyListCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	return withRegistry(ctx, s, func(r registry) error {
 		keys, err := r.Keys(ctx)
 		if err != nil {
 			return err
 		}
-		rows := make([][]string, len(keys))
-		for i, k := range keys {
-			rows[i] = []string{strconv.FormatInt(k.ID, 10), k.Name, strings.Join(k.Scopes, ","), date(&k.CreatedAt), date(k.ExpiresAt)}
-		}
-		return term.table("ID NAME SCOPES CREATED EXPIRES", rows)
+		return list(term, c.JSON, keys, "ID NAME SCOPES CREATED EXPIRES USED", func(k *client.Key) []string {
+			return []string{strconv.FormatInt(k.ID, 10), k.Name, strings.Join(k.Scopes, ","), date(&k.CreatedAt), date(k.ExpiresAt), date(k.LastUsed)}
+		})
 	})
 }
 

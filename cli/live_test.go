@@ -116,9 +116,15 @@ func TestCommandsBesideARunningServer(t *testing.T) {
 
 	s.ok("", "group", "add", "ops")
 	s.ok("", "group", "join", "ops", "anna", "root")
-	same(t, columns(s.ok("", "group", "list"), 0, 2), "NAME MEMBERS", "ops anna,root")
+	same(t, columns(s.ok("", "group", "list"), 0, 3), "NAME MEMBERS", "ops anna,root")
+	file := csvFile(t, "username,groups\ncarl,ops\nanna,ops\n")
+	if out := s.ok("", "user", "import", file, "--reset-links"); !strings.HasPrefix(out, "line 2: added carl http://") || !strings.Contains(out, "\nline 3: unchanged anna\n") {
+		t.Errorf("%s", out)
+	}
+	s.ok("", "group", "leave", "ops", "carl")
+	s.ok("", "user", "remove", "carl")
 	s.ok("", "group", "leave", "ops", "root")
-	same(t, columns(s.ok("", "group", "list"), 0, 2), "NAME MEMBERS", "ops anna")
+	same(t, columns(s.ok("", "group", "list"), 0, 3), "NAME MEMBERS", "ops anna")
 	s.refused(exitFailed, `"ops"`, "", "group", "join", "ops", "carl")
 
 	publishTwice(t, url, key, anna)
@@ -203,6 +209,18 @@ func TestCommandsBesideAServerOnPostgres(t *testing.T) {
 	}
 	s.ok("", "user", "disable", "anna")
 	waitFor(t, "the session to end", func() bool { return session() == http.StatusUnauthorized })
+}
+
+// TestAddressIsTaken: the one thing that stands in a newcomer's way is told with the way around it.
+func TestAddressIsTaken(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	s, address := sqliteShell(t), other.Addr().String()
+	s.refused(exitFailed, "address already in use; BELFRY_LISTEN takes another", "", "serve", "--listen", address)
+	s.refused(exitFailed, "address already in use; BELFRY_INTERNAL_LISTEN takes another", "", "serve", "--listen", "127.0.0.1:0", "--internal-listen", address)
 }
 
 func TestServeDemo(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
@@ -20,20 +19,36 @@ import (
 )
 
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" default:"1" help:"Bring the database to the newest schema (the default)."`
+	Up     migrateUpCmd     `cmd:"" default:"withargs" help:"Bring the database to the newest schema (the default)."`
 	Status migrateStatusCmd `cmd:"" help:"Show which migrations are in place, and change nothing."`
 }
 
-type migrateUpCmd struct{}
+type migrateUpCmd struct {
+	JSON bool `name:"json" help:"Print a JSON array of what was applied."`
+}
 
-func (migrateUpCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+// appliedMigration is one that was brought in now.
+type appliedMigration struct {
+	Version    int64  `json:"version"`
+	Migration  string `json:"migration"`
+	DurationMs int64  `json:"duration_ms"`
+}
+
+func (c migrateUpCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	return withDatabase(ctx, s, func(db *services.Database) error {
-		applied, err := migrate(ctx, db)
+		results, err := migrate(ctx, db)
 		if err != nil {
 			return err
 		}
+		applied := make([]appliedMigration, len(results))
+		for i, m := range results {
+			applied[i] = appliedMigration{m.Source.Version, path.Base(m.Source.Path), m.Duration.Milliseconds()}
+		}
+		if c.JSON {
+			return term.json(applied)
+		}
 		for _, m := range applied {
-			if err := term.say("applied %s in %s", path.Base(m.Source.Path), m.Duration.Round(time.Millisecond)); err != nil {
+			if err := term.say("applied %s in %d ms", m.Migration, m.DurationMs); err != nil {
 				return err
 			}
 		}
@@ -58,12 +73,24 @@ func migrate(ctx context.Context, db *services.Database) ([]*goose.MigrationResu
 	return applied, nil
 }
 
-type migrateStatusCmd struct{}
+type migrateStatusCmd struct {
+	JSON bool `name:"json" help:"Print a JSON array, which is empty where there is no database yet."`
+}
+
+// migrationState is where one stands.
+type migrationState struct {
+	Version   int64  `json:"version"`
+	Migration string `json:"migration"`
+	State     string `json:"state"` // applied or pending
+}
 
 // Run looks without goose's own status, which makes the table of versions where there is none.
-func (migrateStatusCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+func (c migrateStatusCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	if file, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok {
 		if _, err := os.Stat(strings.TrimPrefix(file, "//")); errors.Is(err, fs.ErrNotExist) {
+			if c.JSON {
+				return term.json([]migrationState{})
+			}
 			return term.say("there is no database yet; migrate makes it")
 		}
 	}
@@ -76,15 +103,17 @@ func (migrateStatusCmd) Run(ctx context.Context, s *config.Settings, term *conso
 		if err != nil {
 			return err
 		}
-		var rows [][]string
+		var states []migrationState
 		for _, source := range provider.ListSources() {
 			state := "pending"
 			if applied[source.Version] {
 				state = "applied"
 			}
-			rows = append(rows, []string{strconv.FormatInt(source.Version, 10), path.Base(source.Path), state})
+			states = append(states, migrationState{source.Version, path.Base(source.Path), state})
 		}
-		return term.table("VERSION MIGRATION STATE", rows)
+		return list(term, c.JSON, states, "VERSION MIGRATION STATE", func(m *migrationState) []string {
+			return []string{strconv.FormatInt(m.Version, 10), m.Migration, m.State}
+		})
 	})
 }
 

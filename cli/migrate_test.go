@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,31 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("after all:\n%s", out)
 		}
 	})
+}
+
+func TestMigrateAsJSON(t *testing.T) {
+	s := sqliteShell(t)
+	read := func(args ...string) (rows []map[string]any) {
+		t.Helper()
+		out := s.ok("", append(args, "--json")...)
+		if err := json.Unmarshal([]byte(out), &rows); err != nil || rows == nil {
+			t.Fatalf("%q: %v in %s", args, err, out)
+		}
+		return rows
+	}
+	if rows := read("migrate", "status"); len(rows) != 0 {
+		t.Errorf("without a database: %v", rows)
+	}
+	applied := read("migrate")
+	if len(applied) == 0 || applied[0]["version"] != 1.0 || applied[0]["migration"] != "00001_init.sql" || applied[0]["duration_ms"] == nil {
+		t.Errorf("applied %v", applied)
+	}
+	if rows := read("migrate", "up"); len(rows) != 0 {
+		t.Errorf("applied twice: %v", rows)
+	}
+	if rows := read("migrate", "status"); len(rows) != len(applied) || rows[0]["migration"] != "00001_init.sql" || rows[0]["state"] != "applied" {
+		t.Errorf("status %v", rows)
+	}
 }
 
 func TestStatusLeavesNoTrace(t *testing.T) {

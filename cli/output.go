@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -48,4 +49,23 @@ func date(t *time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.DateOnly)
+}
+
+// list prints things as a JSON array, or as a table.
+func list[T any](c *console, asJSON bool, items []T, header string, row func(*T) []string) error {
+	if asJSON {
+		return c.json(items)
+	}
+	rows := make([][]string, len(items))
+	for i := range items {
+		rows[i] = row(&items[i])
+	}
+	return c.table(header, rows)
+}
+
+// json prints a value as one line of JSON.
+func (c *console) json(value any) error {
+	encoder := json.NewEncoder(c.out)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }

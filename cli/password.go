@@ -20,8 +20,8 @@ func (c *console) newPassword(ctx context.Context, fromStdin bool) (string, erro
 	if fromStdin {
 		return c.readPassword()
 	}
-	terminal, ok := c.in.(*os.File)
-	if !ok || !isTerminal(terminal) {
+	terminal, ok := c.terminal()
+	if !ok {
 		return "", usageError("there is no terminal to ask for the password: use --password-stdin")
 	}
 	first, err := c.prompt(ctx, terminal, "Password: ")

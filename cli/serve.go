@@ -4,15 +4,13 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
 	"syscall"
 	"time"
-
-	xterm "golang.org/x/term"
 
 	"belfry/config"
 	"belfry/handlers"
@@ -21,10 +19,12 @@ import (
 	"belfry/services/announce"
 	"belfry/services/hub"
 	"belfry/services/journal"
+	"belfry/services/tracing"
+	"github.com/coreos/go-systemd/v22/daemon"
 )
 
 type serveCmd struct {
-	Demo bool `help:"Add sample users and data, print their passwords; on this machine alone."`
+	Demo bool `help:"Add sample users and data, print their passwords and a key; on this machine alone."`
 }
 
 // noticeTime is how long a node that leaves goes on answering at least, where DRAIN allows: whoever sends
@@ -40,7 +40,14 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	log := newLogger(s, term.err)
+	level := tracing.NewLevel(s.LogLevel)
+	log := newLogger(s, level, term.err)
+	defer levelBySignal(level, log)()
+	stopTracing, err := startTracing(ctx, nodeName(s), log)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	front, err := newFront(ctx, s, log) // before the database: a port in use is the commoner fault
 	if err != nil {
 		return err
@@ -50,7 +57,7 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 		if _, err := migrate(ctx, db); err != nil {
 			return err
 		}
-		node, err := newNode(ctx, s, db, log)
+		node, err := newNode(ctx, s, db, level, log)
 		if err != nil {
 			return err
 		}
@@ -70,11 +77,14 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 type node struct {
 	settings *config.Settings
 	db       *services.Database
+	ring     *services.Keyring
 	journal  *journal.Journal
 	streams  *services.Streams
 	house    *services.Housekeeping
+	search   *services.Search
 	server   *handlers.Server
 	hints    <-chan struct{}
+	growths  <-chan announce.Growth
 	announce func(context.Context) // nil where there is one node
 	log      *slog.Logger
 
@@ -83,72 +93,128 @@ type node struct {
 }
 
 // newNode is the wiring: who is given to whom.
-func newNode(ctx context.Context, s *config.Settings, db *services.Database, log *slog.Logger) (*node, error) {
+func newNode(ctx context.Context, s *config.Settings, db *services.Database, level *tracing.Level, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, db: db, log: log}
 	health := &handlers.Health{Ping: db.Ping}
-	tokens, err := services.NewTokens(ctx, db, s.Secret, s.SessionMax, s.TicketTTL)
+	ring, err := services.NewKeyring(ctx, db, s.Secret, s.SecretPrevious...)
 	if err != nil {
 		return nil, err
 	}
-	announcer, err := n.announcer(tokens, health)
+	n.ring = ring
+	tokens := services.NewTokens(ring, s.SessionMax, s.TicketTTL)
+	announcer, err := n.announcer(ring, health)
 	if err != nil {
 		return nil, err
 	}
 	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
 		return nil, err
 	}
-	hasher := services.NewHasher()
+	hasher := services.NewHasher(services.HashCost(s.Argon2))
 	throttle := services.NewThrottle(services.Rate{Count: s.LoginRate.Count, Per: s.LoginRate.Per}, time.Now)
 	limits := models.SessionLimits{Idle: s.SessionIdle, Max: s.SessionMax, Warning: s.SessionWarning}
-	sessions := services.NewSessions(db, n.journal, hasher, tokens, throttle, limits, log)
+	vault := services.NewVault(ring)
+	if err := vault.Reseal(ctx, db, log); err != nil {
+		return nil, err
+	}
+	factors := services.NewFactors(db, vault, throttle, s.PublicURL.Hostname())
+	sessions := services.NewSessions(db, n.journal, hasher, tokens, throttle, factors, limits, log)
 	notices := services.NewNotices(db, n.journal)
 	n.streams = services.NewStreams(db, n.journal, hub.New(n.journal.Cursor(), hub.RecentEntries), sessions, notices,
 		services.StreamSettings{Heartbeat: s.Heartbeat, MaxAge: s.StreamMaxAge, PerUser: s.StreamsPerUser, Drain: s.Drain}, log)
-	n.house = services.NewHousekeeping(db, n.journal, sessions, notices, s.Retention, log)
+	tasks := services.NewTasks(db, n.journal, notices, announcer)
+	n.house = services.NewHousekeeping(db, n.journal, sessions, notices, tasks, services.Keeping{Log: s.Retention, Audit: s.AuditRetention}, log)
+	n.search = services.NewSearch(db, n.journal, log)
 	n.server = face(s, log)
-	n.server.Users, n.server.Groups, n.server.Keys = services.NewUsers(db, n.journal, hasher), services.NewGroups(db, n.journal), services.NewKeys(db, n.journal)
-	n.server.Sessions, n.server.Notices, n.server.Recipients = sessions, notices, services.NewRecipients(db)
+	n.server.Users, n.server.Groups, n.server.Keys = services.NewUsers(db, n.journal, hasher), services.NewGroups(db, n.journal), services.NewKeys(db, n.journal, vault)
+	n.server.Audit, n.server.Tasks = services.NewAudit(db), tasks
+	n.server.Preferences = services.NewPreferences(db, n.journal)
+	n.server.Webhooks = services.NewWebhooks(db, n.journal, vault, log)
+	n.server.Passkeys = services.NewPasskeys(db, sessions, s.PublicURL, log)
+	n.server.Factors, n.server.Sessions, n.server.Notices, n.server.Recipients = factors, sessions, notices, services.NewRecipients(db)
 	n.server.Streams, n.server.Tokens, n.server.Health = n.streams, tokens, health
+	settings := services.PushSettings{Hosts: s.PushHosts, Contact: s.PushContact}
+	if n.server.Push, err = services.NewPush(ctx, db, n.journal, sessions, notices, n.server.Preferences, vault, settings, log); err != nil {
+		return nil, err
+	}
+	n.server.Metrics = &services.Metrics{DB: db, Journal: n.journal, Streams: n.streams, Sessions: sessions, Throttle: throttle,
+		Keys: n.server.Keys, Tasks: tasks, Push: n.server.Push, Webhooks: n.server.Webhooks, Bus: health.Hints}
+	n.server.Nodes = services.NewNodes(db, n.journal, n.streams, sessions, nodeName(s), n.server.Version, level, log)
+	if s.OIDCIssuer != "" {
+		n.server.Federation = services.NewFederation(db, sessions, throttle, federation(s), log)
+	}
 	return n, nil
 }
 
+// nodeName is what people know this node by: in a container its name, which is the host's there.
+func nodeName(s *config.Settings) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "node"
+	}
+	_, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return host
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// signedInPath is the route of the page that a provider sends people back to.
+const signedInPath = "/signed-in"
+
+func federation(s *config.Settings) services.FederationSettings {
+	return services.FederationSettings{Issuer: s.OIDCIssuer, ClientID: s.OIDCClientID, ClientSecret: s.OIDCClientSecret, Name: s.OIDCName,
+		RedirectURL: s.PublicURL.JoinPath(signedInPath).String(), UsernameClaim: s.OIDCUsernameClaim, SignUp: s.OIDCSignUp, LockAtLogout: s.OIDCLogout == "lock"}
+}
+
+// announcer tells the other nodes what has happened on this one.
+type announcer interface {
+	journal.Announcer
+	services.Teller
+}
+
 // announcer picks the way in which nodes tell each other that the log grew.
-func (n *node) announcer(tokens *services.Tokens, health *handlers.Health) (journal.Announcer, error) {
+func (n *node) announcer(ring *services.Keyring, health *handlers.Health) (announcer, error) {
 	switch s := n.settings; {
 	case s.NATSURL != "":
-		bus, err := announce.NewNATS(announce.NATSSettings{URL: s.NATSURL, Credentials: s.NATSCreds, CA: s.NATSCA, Secret: tokens.HintSecret()}, n.log)
+		bus, err := announce.NewNATS(announce.NATSSettings{URL: s.NATSURL, Credentials: s.NATSCreds, CA: s.NATSCA, Secret: ring.HintSecret()}, n.log)
 		if err != nil {
 			return nil, usageError("BELFRY_NATS_CREDS, BELFRY_NATS_CA: " + err.Error())
 		}
-		n.hints, health.Hints = bus.Hints(), bus.Healthy
+		n.hints, n.growths, health.Hints = bus.Hints(), bus.Growths(), bus.Healthy
 		n.announce = func(ctx context.Context) { bus.Run(ctx, n.journal) }
 		return bus, nil
 	case s.OnSQLite():
 		local := announce.NewLocal()
-		n.hints = local.Hints()
+		n.hints, n.growths = local.Hints(), local.Growths()
 		return local, nil
 	default:
 		postgres := announce.NewPostgres(s.DatabaseListenURL, n.log)
-		n.hints, n.announce, health.Hints = postgres.Hints(), postgres.Run, postgres.Healthy
+		n.hints, n.growths, n.announce, health.Hints = postgres.Hints(), postgres.Growths(), postgres.Run, postgres.Healthy
 		return postgres, nil
 	}
 }
 
 // begin starts what runs beside the requests, and makes the first people.
-func (n *node) begin(ctx context.Context, demo bool, term *console) error {
+func (n *node) begin(ctx context.Context, asDemo bool, term *console) error {
 	// Detached from ctx, which ends at the signal: deliveries go on while streams are sent away.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	n.cancel = cancel
 	n.background.Go(func() { n.streams.Follow(background, n.hints) })
+	n.background.Go(func() { n.server.Tasks.Follow(background, n.growths) })
 	n.background.Go(func() { n.house.Run(background) })
+	n.background.Go(func() { n.search.Run(background) })
+	n.background.Go(func() { n.server.Nodes.Run(background) })
+	n.background.Go(func() { n.server.Webhooks.Deliver(background) })
+	n.background.Go(func() { n.server.Push.Deliver(background) })
+	n.background.Go(func() { n.ring.Keep(background, n.settings.SessionMax, n.log) })
 	keepRoom(background)
 	n.background.Go(func() { tidyMemory(background) })
 	n.warm(ctx)
 	if n.announce != nil {
 		n.background.Go(func() { n.announce(background) })
 	}
-	if demo {
-		return demoData(ctx, n.server.Users, n.server.Groups, n.server.Notices, term.out)
+	if asDemo {
+		return demo{n.server.Users, n.server.Groups, n.server.Keys, n.server.Notices, n.settings.PublicURL.String()}.begin(ctx, term.out)
 	}
 	return firstAdmin(ctx, n.settings, n.server.Users, n.log)
 }
@@ -176,6 +242,7 @@ func (n *node) serve(ctx context.Context, f *front) error {
 	}
 	f.open(router, n.server.Internal(), n.streams.CloseAll)
 	n.log.Info("ready", "listen", f.listener.Addr().String(), "url", n.settings.PublicURL.String(), "version", n.server.Version)
+	n.tell(daemon.SdNotifyReady)
 	select {
 	case err := <-f.failed:
 		return err
@@ -185,10 +252,19 @@ func (n *node) serve(ctx context.Context, f *front) error {
 	return nil
 }
 
+// tell says to the service manager how the server is (sd_notify(3)): the next node of a rolling restart has to
+// wait until this one is ready. Where there is no manager that asked to be told it does nothing.
+func (n *node) tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		n.log.Warn("the service manager cannot be told", "state", state, "error", err)
+	}
+}
+
 // leave goes in order: not ready, streams sent away over the drain time, no more connections, requests
 // under way answered.
 func (n *node) leave(ctx context.Context, f *front) {
 	n.log.Info("leaving", "drain", n.settings.Drain)
+	n.tell(daemon.SdNotifyStopping)
 	noticed := time.After(min(n.settings.Drain, noticeTime))
 	f.leaving.Store(true)
 	n.server.Health.Drain()
@@ -209,19 +285,4 @@ func (n *node) close() {
 		n.cancel()
 	}
 	n.background.Wait()
-}
-
-func newLogger(s *config.Settings, out io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
-	format := s.LogFormat
-	if format == "" {
-		format = "json"
-		if f, ok := out.(*os.File); ok && xterm.IsTerminal(int(f.Fd())) {
-			format = "text"
-		}
-	}
-	if format == "text" {
-		return slog.New(slog.NewTextHandler(out, options))
-	}
-	return slog.New(slog.NewJSONHandler(out, options))
 }

@@ -25,6 +25,9 @@ func newSettingFlags() *settingFlags {
 	fields := make([]reflect.StructField, len(options))
 	for i, o := range options {
 		help := o.Help
+		if o.Empty != "" {
+			help += "; when empty: " + o.Empty
+		}
 		if o.Secret { // a flag is seen by every user of the machine
 			help += "; secret, so rather " + o.Env() + "_FILE"
 		}
