@@ -1,7 +1,9 @@
 // @vitest-environment node
 import { expect, it, vi } from 'vitest'
+import { AdminApi } from './admin'
 import { Api } from './api'
 import { Problem } from './problem'
+import type { CredentialJson } from './types'
 
 function api(status: number, body: unknown, headers: Record<string, string> = {}) {
   const type = status < 400 ? 'application/json' : 'application/problem+json'
@@ -12,6 +14,8 @@ function api(status: number, body: unknown, headers: Record<string, string> = {}
   const onProblem = vi.fn()
   return { api: new Api({ fetch, onProblem }), fetch, onProblem }
 }
+
+const passkey = { id: 'AA', type: 'public-key' } as CredentialJson
 
 it('asks with the cookie and reads the answer', async () => {
   const { api: belfry, fetch } = api(200, { items: [], unread: 3 })
@@ -57,6 +61,40 @@ it('throws what the server refused, whole', async () => {
     retryAfterMs: 3000,
   })
   expect(onProblem).not.toHaveBeenCalled()
+})
+
+it.each([
+  ['a passkey', (belfry: Api) => belfry.finishPasskeyUnlock('c', passkey)],
+  ['the provider', (belfry: Api) => belfry.finishSignOn({ code: 'c', state: 's' })],
+])('a refusal of %s says nothing of the session', async (_name, prove) => {
+  const { api: belfry, onProblem } = api(401, { code: 'unauthenticated', attempts_left: 4 })
+  await expect(prove(belfry)).rejects.toMatchObject({ attemptsLeft: 4 })
+  expect(onProblem).not.toHaveBeenCalled()
+})
+
+it('a refusal to begin a ceremony does concern the session', async () => {
+  const { api: belfry, onProblem } = api(401, { code: 'unauthenticated', reason: 'max_age' })
+  await belfry.beginPasskeyUnlock().catch(() => null)
+  expect(onProblem).toHaveBeenCalledOnce()
+})
+
+it('sends a code only where there is one', async () => {
+  const { api: belfry, fetch } = api(200, {})
+  await belfry.login('ann', 'pw')
+  await belfry.login('ann', 'pw', '123456')
+  const sent = fetch.mock.calls.map(([, init]) => JSON.parse(String(init?.body)) as object)
+  expect(sent).toEqual([
+    { username: 'ann', password: 'pw' },
+    { username: 'ann', password: 'pw', code: '123456' },
+  ])
+})
+
+it('knows where the audit log can be downloaded, filtered as it is shown', () => {
+  const url = new AdminApi(new Api({ baseUrl: 'https://b.example' })).auditExportUrl({
+    action: 'key.',
+    user: '',
+  })
+  expect(url).toBe('https://b.example/api/v1/audit/export?action=key.')
 })
 
 it('tells of a refusal that concerns the session, whatever was asked', async () => {

@@ -7,7 +7,10 @@ interface Timer {
 
 /** One request that the stream made, and the answer a test gives it. */
 export interface Connection {
+  url: string
   lastEventId: string | null
+  authorization: string | null
+  credentials: RequestCredentials | undefined
   aborted: () => boolean
   /** Answers 200 and lets the test send. */
   open: () => void
@@ -28,10 +31,11 @@ export class FakeEnvironment implements Environment {
   private wakes = new Set<() => void>()
   private losses = new Set<() => void>()
 
-  readonly fetch = (_url: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
+  readonly fetch = (url: RequestInfo | URL, init?: RequestInit): Promise<Response> =>
     new Promise((resolve, reject) => {
+      if (init?.signal?.aborted) return reject(new DOMException('', 'AbortError'))
       init?.signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError')))
-      this.connections.push(connection(init ?? {}, resolve, reject))
+      this.connections.push(connection(String(url), init ?? {}, resolve, reject))
     })
   readonly now = () => this.time
   readonly random = () => this.dice
@@ -83,6 +87,7 @@ function register(set: Set<() => void>, run: () => void): () => void {
 }
 
 function connection(
+  url: string,
   init: RequestInit,
   resolve: (response: Response) => void,
   reject: (error: Error) => void,
@@ -91,8 +96,12 @@ function connection(
   let controller: ReadableStreamDefaultController<Uint8Array>
   const body = new ReadableStream<Uint8Array>({ start: (c) => void (controller = c) })
   init.signal?.addEventListener('abort', () => controller.error(new DOMException('', 'AbortError')))
+  const headers = new Headers(init.headers)
   return {
-    lastEventId: new Headers(init.headers).get('Last-Event-ID'),
+    url,
+    lastEventId: headers.get('Last-Event-ID'),
+    authorization: headers.get('Authorization'),
+    credentials: init.credentials,
     aborted: () => init.signal?.aborted ?? false,
     open: () => resolve(new Response(body, { headers: { 'Content-Type': 'text/event-stream' } })),
     answer: (status, type = 'application/problem+json') =>

@@ -1,30 +1,15 @@
+import type { components } from './schema'
 import type { SessionReason } from './types'
 
 /** The stable codes of the server's problems, and two that only a client meets. */
 export type ProblemCode =
-  | 'invalid'
-  | 'unauthenticated'
-  | 'forbidden'
-  | 'reauthentication_required'
-  | 'not_found'
-  | 'method_not_allowed'
-  | 'conflict'
-  | 'too_large'
-  | 'unsupported_media_type'
-  | 'idempotency_mismatch'
-  | 'locked'
-  | 'rate_limited'
-  | 'internal'
-  | 'unavailable'
+  | components['schemas']['Problem']['code']
   /** The server could not be reached. */
   | 'network'
   /** Something answered that is not Belfry, a proxy's error page for one. */
   | 'unexpected'
 
-export interface FieldError {
-  field: string
-  detail: string
-}
+export type FieldError = components['schemas']['FieldError']
 
 interface ProblemBody {
   code?: ProblemCode

@@ -2,8 +2,9 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { FakeEnvironment, settle } from './fake'
 import { Problem } from './problem'
-import { Stream, type ConnectionStatus } from './stream'
-import type { Session } from './types'
+import type { ConnectionStatus } from './event-stream'
+import { Stream } from './stream'
+import type { Session, StreamTicket } from './types'
 
 const block = (event: string, data: unknown, id?: string, retry?: number) =>
   (retry === undefined ? '' : `retry: ${retry}\n`) +
@@ -67,6 +68,24 @@ describe('connecting', () => {
     for (const character of text) env.latest().send(character)
     await settle()
     expect(received).toEqual(['e-6'])
+  })
+
+  it('asks the page’s own server with the cookie', () => {
+    stream.start(null)
+    expect(env.latest()).toMatchObject({
+      url: '/sse/stream',
+      credentials: 'include',
+      authorization: null,
+    })
+  })
+
+  it('asks the server that it is told', () => {
+    const options = { baseUrl: 'https://belfry.example', session: askSession, environment: env }
+    new Stream(options).start(null)
+    expect(env.latest()).toMatchObject({
+      url: 'https://belfry.example/sse/stream',
+      credentials: 'include',
+    })
   })
 
   it('does not take a page of something else for a stream', async () => {
@@ -296,6 +315,115 @@ describe('the session', () => {
     expect(stream.status.state).toBe('stale')
     await env.advance(1_000)
     expect(env.connections).toHaveLength(2)
+  })
+})
+
+describe('tickets', () => {
+  let mint: ReturnType<typeof vi.fn<() => Promise<StreamTicket>>>
+  let minted: number
+
+  beforeEach(() => {
+    minted = 0
+    mint = vi.fn(() => Promise.resolve({ token: `t${++minted}`, expires_in_ms: 60_000 }))
+    const options = { baseUrl: 'https://belfry.example', ticket: mint, environment: env }
+    stream = new Stream(options)
+    stream.on('status', (status) => statuses.push(status))
+    stream.on('notice', ({ id }) => received.push(id))
+  })
+
+  /** Opens with a ticket, and cuts the stream that it got. */
+  async function openAndCut() {
+    stream.start('e-5')
+    await settle()
+    env.latest().open()
+    env.latest().send(hello('e-5', true, 15_000))
+    await settle()
+    env.latest().end()
+    await settle()
+  }
+
+  it('go in a header, without the cookie and never in the address', async () => {
+    stream.start('e-5')
+    await settle()
+    expect(env.latest()).toMatchObject({
+      url: 'https://belfry.example/sse/stream',
+      authorization: 'Bearer t1',
+      credentials: 'omit',
+      lastEventId: 'e-5',
+    })
+  })
+
+  it('open streams while they are good, and are replaced before they are not', async () => {
+    await openAndCut()
+    await env.advance(1_000)
+    expect(env.latest().authorization).toBe('Bearer t1')
+    env.time += 50_000
+    env.latest().fail()
+    await settle()
+    await env.advance(1_000)
+    expect(env.latest().authorization).toBe('Bearer t2')
+    expect(mint).toHaveBeenCalledTimes(2)
+  })
+
+  it.each([401, 204])('are replaced once they are answered with %i', async (status) => {
+    await openAndCut()
+    await env.advance(1_000)
+    env.latest().answer(status)
+    await settle()
+    expect(stream.status.state).toBe('stale')
+    await env.advance(1_000)
+    expect(env.latest().authorization).toBe('Bearer t2')
+  })
+
+  it('ask nobody for the session', async () => {
+    await openAndCut()
+    await env.advance(1_000)
+    env.latest().answer(401)
+    await settle()
+    expect(askSession).not.toHaveBeenCalled()
+  })
+
+  it.each([401, 403])('are over where they are refused with %i', async (status) => {
+    mint.mockRejectedValue(new Problem(status, {}))
+    stream.start(null)
+    await settle()
+    expect(stream.status).toEqual({ state: 'ended', reason: null })
+    await env.advance(60_000)
+    env.wake()
+    await settle()
+    expect(mint).toHaveBeenCalledTimes(1)
+    expect(env.connections).toHaveLength(0)
+  })
+
+  it.each([Problem.network(), new Problem(503, {}), new TypeError('not JSON')])(
+    'are asked for again after %o',
+    async (error) => {
+      mint.mockRejectedValueOnce(error)
+      stream.start(null)
+      await settle()
+      expect(stream.status.state).toBe('stale')
+      await env.advance(1_000)
+      expect(env.latest().authorization).toBe('Bearer t1')
+    },
+  )
+
+  it('that come too late open nothing', async () => {
+    let deliver: (ticket: StreamTicket) => void = () => undefined
+    mint.mockReturnValueOnce(new Promise((resolve) => (deliver = resolve)))
+    stream.start(null)
+    stream.stop()
+    deliver({ token: 'late', expires_in_ms: 60_000 })
+    await settle()
+    expect(env.connections).toHaveLength(0)
+  })
+
+  it('that do not come are given up like any silence', async () => {
+    mint.mockReturnValueOnce(new Promise(() => {}))
+    stream.start(null)
+    await env.advance(37_500)
+    expect(stream.status.state).toBe('stale')
+    await env.advance(1_000)
+    expect(env.latest().authorization).toBe('Bearer t1')
   })
 })
 
