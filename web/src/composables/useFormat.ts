@@ -52,6 +52,18 @@ export function useFormat() {
     return format({ weekday: 'long', month: 'long', day: 'numeric', year }, time)
   }
 
+  /** A time to come: "18:00" today, else "Mon 09:00" within a week, else with its date. */
+  function soon(time: string | number | Date): string {
+    const at = new Date(time)
+    const days = Math.round((midnight(at) - midnight(now.value)) / DAY)
+    if (days === 0) return clock(at.getTime())
+    const date =
+      days > 0 && days < 7
+        ? ({ weekday: 'short' } as const)
+        : ({ weekday: 'short', month: 'short', day: 'numeric' } as const)
+    return format({ ...date, hour: 'numeric', minute: '2-digit' }, at.getTime())
+  }
+
   /** "15 minutes", rounded to what a person would say. */
   function duration(ms: number): string {
     const [value, unit] =
@@ -70,7 +82,7 @@ export function useFormat() {
     return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
   }
 
-  return { clock, exact, relative, brief, day, duration, countdown }
+  return { locale, clock, soon, exact, relative, brief, day, duration, countdown }
 }
 
 const midnight = (date: Date) => new Date(date).setHours(0, 0, 0, 0)

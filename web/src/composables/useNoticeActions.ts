@@ -1,40 +1,59 @@
-import type { Notice } from '@client'
+import { atOrBefore, type Notice } from '@client'
 import { useI18n } from 'vue-i18n'
-import { useProblem } from './useProblem'
+import { useAttempt } from './useAttempt'
 import { useInbox } from '@/stores/inbox'
-import { useMessages } from '@/stores/messages'
 
-/** What a reader does with a notice: done at once, and said when it failed. */
+const idsOf = (notices: readonly Notice[]) => notices.map(({ id }) => id)
+const isUnread = ({ read_at }: Notice) => read_at === null
+
+/** What a reader does with notices: done at once, undone for a while, and said when it failed. */
 export function useNoticeActions() {
   const { t } = useI18n()
   const inbox = useInbox()
-  const messages = useMessages()
-  const { explain, covers } = useProblem()
-
-  /** Runs a change; true when it was kept. */
-  async function attempt(change: Promise<unknown>): Promise<boolean> {
-    try {
-      await change
-      return true
-    } catch (error) {
-      if (!covers(error)) messages.say(t('inbox.notSaved', { cause: explain(error) }))
-      return false
-    }
-  }
+  const { attempt, done } = useAttempt()
 
   const toggleRead = (notice: Notice) =>
     attempt(inbox.mark([notice.id], notice.read_at ? 'unread' : 'read'))
 
-  async function toggleArchived(notice: Notice): Promise<boolean> {
-    const archiving = notice.archived_at === null
-    const done = await attempt(inbox.mark([notice.id], archiving ? 'archived' : 'unarchived'))
-    if (done && archiving) {
-      messages.say(t('inbox.archived', { title: notice.title }), () => {
-        void attempt(inbox.mark([notice.id], 'unarchived'))
-      })
-    }
-    return done
+  const markUnread = (notices: readonly Notice[]) => attempt(inbox.mark(idsOf(notices), 'unread'))
+
+  const offerUnread = (ids: number[]) =>
+    done(t('inbox.madeRead', ids.length), () => inbox.mark(ids, 'unread'))
+
+  async function markRead(notices: readonly Notice[]): Promise<boolean> {
+    const ids = idsOf(notices.filter(isUnread))
+    const kept = await attempt(inbox.mark(ids, 'read'))
+    if (kept && ids.length > 0) offerUnread(ids)
+    return kept
   }
 
-  return { attempt, toggleRead, toggleArchived }
+  /** Marks all of the inbox from a notice on, and older; undone where all of that is known here. */
+  async function markUpTo({ cursor }: Notice): Promise<boolean> {
+    const unread = inbox.items.filter(isUnread)
+    const ids = idsOf(unread.filter((notice) => atOrBefore(notice.cursor, cursor)))
+    const known = ids.length > 0 && unread.length === inbox.unread
+    const kept = await attempt(inbox.markUpTo(cursor))
+    if (kept && known) offerUnread(ids)
+    return kept
+  }
+
+  const unarchive = (notices: readonly Notice[]) =>
+    attempt(inbox.mark(idsOf(notices), 'unarchived'))
+
+  async function archive(notices: readonly Notice[]): Promise<boolean> {
+    const ids = idsOf(notices)
+    const kept = await attempt(inbox.mark(ids, 'archived'))
+    const title = notices.length === 1 ? notices[0]?.title : undefined
+    const text = title ? t('inbox.archived', { title }) : t('inbox.archivedMany', ids.length)
+    if (kept) done(text, () => inbox.mark(ids, 'unarchived'))
+    return kept
+  }
+
+  const toggleArchived = (notice: Notice) =>
+    notice.archived_at === null ? archive([notice]) : unarchive([notice])
+
+  return {
+    ...{ attempt, toggleRead, markRead, markUnread, markUpTo },
+    ...{ archive, unarchive, toggleArchived },
+  }
 }

@@ -3,7 +3,7 @@ import { useSession } from '@/stores/session'
 
 const isTyping = (target: EventTarget | null) =>
   target instanceof HTMLElement &&
-  (target.isContentEditable || target.matches('input, textarea, select'))
+  (target.isContentEditable || target.matches('input:not([type="checkbox"]), textarea, select'))
 
 /**
  * Single keys that act while nobody types and no dialog asks for an answer.

@@ -1,10 +1,13 @@
 // @vitest-environment node
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { baseCompile } from '@intlify/message-compiler'
+import { describe, expect, it, vi } from 'vitest'
 import { en } from './en'
+import { enAdmin } from './en-admin'
+import { enPages } from './en-pages'
 import { zhCN } from './zh-CN'
-import { matchLocale } from '.'
+import { i18n, matchLocale, setLocale } from '.'
 
 type Tree = { [key: string]: string | Tree }
 
@@ -17,7 +20,7 @@ function flat(tree: Tree, prefix = ''): Map<string, string> {
   return found
 }
 
-const english = flat(en)
+const english = flat({ ...en, ...enPages, ...enAdmin })
 const chinese = flat(zhCN)
 
 const root = join(import.meta.dirname, '..')
@@ -39,6 +42,22 @@ const computed = [...source.matchAll(/t\(\s*`([a-zA-Z.]+\.)\$\{/g)].map(
   ([, prefix]) => prefix ?? '',
 )
 
+/** The files that are there before any page beside the inbox is fetched, and dialogs but for those that wait for the pages' words. */
+function shell(name = 'main.ts', found = new Map<string, string>()): Map<string, string> {
+  if (found.has(name)) return found
+  const text = readFileSync(join(root, name), 'utf8')
+  found.set(name, text)
+  const withoutPages = text.replaceAll(/(?:page|lateDialog)\(\(\) => import\('[^']+'\)\)/g, '')
+  for (const [, path = ''] of withoutPages.matchAll(/(?:from|import\()\s*'([@.]\/[^']+)'/g)) {
+    const target = path.startsWith('@/') ? path.slice(2) : join(dirname(name), path)
+    const file = [target, `${target}.ts`, `${target}/index.ts`].find(
+      (candidate) => existsSync(join(root, candidate)) && statSync(join(root, candidate)).isFile(),
+    )
+    if (file && /\.(vue|ts)$/.test(file) && !/^i18n\/(?!index)/.test(file)) shell(file, found)
+  }
+  return found
+}
+
 const placeholders = (text: string) => new Set(text.match(/\{\w+\}/g))
 
 describe('messages', () => {
@@ -58,6 +77,16 @@ describe('messages', () => {
     expect([...messages].filter(([, text]) => text.trim() === '')).toEqual([])
   })
 
+  it.each([
+    ['English', english],
+    ['Chinese', chinese],
+  ])('can all be compiled in %s, as the build does', (_language, messages) => {
+    const faults: string[] = []
+    const onError = (error: Error) => faults.push(error.message)
+    for (const text of messages.values()) baseCompile(text, { onError })
+    expect(faults).toEqual([])
+  })
+
   it('take the same values in both languages', () => {
     const different = [...english].filter(([key, text]) => {
       const other = placeholders(chinese.get(key) ?? '')
@@ -72,6 +101,20 @@ describe('messages', () => {
     expect(
       computed.filter((prefix) => ![...english.keys()].some((key) => key.startsWith(prefix))),
     ).toEqual([])
+  })
+
+  it('of the pages are not used before a page is there', () => {
+    const files = shell()
+    expect([...files.keys()]).toEqual(
+      expect.arrayContaining(['App.vue', 'views/InboxView.vue', 'components/CoverScreen.vue']),
+    )
+    expect(files.has('views/SettingsView.vue')).toBe(false)
+    const early = [...files].flatMap(([name, text]) =>
+      Object.keys({ ...enPages, ...enAdmin })
+        .filter((group) => new RegExp(`['\`]${group}\\.\\w`).test(text))
+        .map((group) => `${name}: ${group}`),
+    )
+    expect(early).toEqual([])
   })
 
   it('are all used', () => {
@@ -91,4 +134,14 @@ describe('the choice of a language', () => {
   ])('%j gives %s', (wanted, expected) => {
     expect(matchLocale(wanted)).toBe(expected)
   })
+})
+
+it('the language chosen last is spoken, however long an older choice took', async () => {
+  vi.stubGlobal('document', { documentElement: { lang: '' } })
+  await Promise.all([setLocale('zh-CN'), setLocale('en')])
+  expect(i18n.global.t('nav.lock')).toBe('Lock')
+  await setLocale('zh-CN')
+  expect(i18n.global.t('nav.lock')).toBe('锁定')
+  expect(document.documentElement.lang).toBe('zh-CN')
+  vi.unstubAllGlobals()
 })

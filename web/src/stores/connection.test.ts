@@ -1,4 +1,4 @@
-import { Stream, type NoticePage, type Reset, type StreamEvents } from '@client'
+import { SharedStream, type NoticePage, type Reset, type SharedEvents } from '@client'
 import { flushPromises } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -9,13 +9,16 @@ import { useSession } from './session'
 import { useToasts } from './toasts'
 
 /** The stream that the page made: a test says what it brings. */
-let stream: { emit<Name extends keyof StreamEvents>(name: Name, data: StreamEvents[Name]): void }
+let stream: { emit<Name extends keyof SharedEvents>(name: Name, data: SharedEvents[Name]): void }
 const start = vi.fn()
 
 beforeEach(() => {
   setActivePinia(createPinia())
   start.mockClear()
-  vi.spyOn(Stream.prototype, 'start').mockImplementation(function (this: Stream, position) {
+  vi.spyOn(SharedStream.prototype, 'start').mockImplementation(function (
+    this: SharedStream,
+    position,
+  ) {
     stream = this as unknown as typeof stream
     start(position)
   })

@@ -1,19 +1,40 @@
-import { Stream, type ConnectionStatus, type Notice } from '@client'
+import {
+  browserEnvironment,
+  SharedStream,
+  type ConnectionStatus,
+  type Notice,
+  type NoticeChange,
+} from '@client'
 import { defineStore } from 'pinia'
 import { shallowRef, watch } from 'vue'
 import { useInbox } from './inbox'
 import { usePopups } from './popups'
+import { usePreferences } from './preferences'
 import { useSession } from './session'
 import { useToasts } from './toasts'
+import { patiently } from '@/composables/parts'
+import worker from '../../client/worker?worker&url'
 
-/** The stream, and who hears what of it. */
+/** Changes after which a notice is as good as new. */
+const BACK_AGAIN: readonly NoticeChange[] = ['unread', 'unarchived', 'unsnoozed']
+/** By how much the clocks of this machine and the server may differ. */
+const EARLY_MS = 5_000
+/** How many that come back at once are announced. */
+const MOST_REMINDERS = 10
+/** How often what the stream needs may fail to come before the reader is told: for some ten seconds. */
+const QUIET_TRIES = 4
+
+/** The stream of this browser, and who hears what of it. */
 export const useConnection = defineStore('connection', () => {
   const session = useSession()
   const inbox = useInbox()
   const toasts = useToasts()
   const popups = usePopups()
+  const preferences = usePreferences()
 
-  const stream = new Stream({ session: session.present })
+  const environment = browserEnvironment()
+  environment.loadTabs = patiently(environment.loadTabs, QUIET_TRIES)
+  const stream = new SharedStream({ session: session.present, worker, environment })
   const status = shallowRef<ConnectionStatus>(stream.status)
   const keptBack: Notice[] = []
   let openNotice: (id: number) => void = () => undefined
@@ -33,10 +54,10 @@ export const useConnection = defineStore('connection', () => {
       return
     }
     toasts.push(notice)
-    popups.show(notice, () => openNotice(notice.id))
   }
 
   function uncovered(): void {
+    popups.closeWaiting()
     keptBack.splice(0).forEach(toasts.push)
     if (!listening) void begin()
     else if (inbox.state !== 'ready') void inbox.load()
@@ -45,7 +66,7 @@ export const useConnection = defineStore('connection', () => {
   /** Takes back all that was announced. */
   function hush(): void {
     toasts.clear()
-    popups.close()
+    popups.hush()
   }
 
   stream.on('status', (next) => {
@@ -58,9 +79,11 @@ export const useConnection = defineStore('connection', () => {
     session.adopt(found)
     if (found.id !== before) void begin()
   })
-  stream.on('hello', () => {
+  stream.on('hello', ({ unread, head }) => {
+    if (unread !== null) inbox.counted(unread, head)
     // What failed while there was no server may go well now.
     if (!session.covered && inbox.state === 'failed') void inbox.load()
+    preferences.refresh()
   })
   stream.on('reset', ({ reason }) => {
     inbox.unload()
@@ -76,12 +99,37 @@ export const useConnection = defineStore('connection', () => {
     inbox.apply({ ...event, kind: 'notice' })
     arrived(event.data)
   })
-  stream.on('notice_state', (event) => {
-    inbox.apply({ ...event, kind: 'state' })
-    if (event.data.state === 'unread' || !event.data.ids) return
-    toasts.withdraw(event.data.ids)
-    popups.close(event.data.ids)
+  // Of all tabs this one is to pop it up.
+  stream.on('announce', ({ data }) => {
+    if (!session.covered) popups.announce(data, () => openNotice(data.id))
   })
+  stream.on('notice_state', (event) => {
+    const { ids = [], state, up_to: upTo } = event.data
+    const due = state === 'unsnoozed' ? ids.filter(isDue) : []
+    const own = inbox.apply({ ...event, kind: 'state' })
+    if (!own && due.length > 0) void remind(due)
+    if (upTo && state === 'read') popups.closeUpTo(upTo)
+    if (BACK_AGAIN.includes(state)) return
+    toasts.withdraw(ids)
+    popups.close(ids)
+  })
+
+  /** Whether a snooze ended by itself: one that was to last longer was ended by its reader. */
+  function isDue(id: number): boolean {
+    const until = inbox.get(id)?.snoozed_until
+    return !until || Date.parse(until) < Date.now() + EARLY_MS
+  }
+
+  /** Announces again what was put off until now. */
+  async function remind(ids: readonly number[]): Promise<void> {
+    const found = await Promise.allSettled(ids.slice(0, MOST_REMINDERS).map(inbox.find))
+    for (const one of found) {
+      if (one.status === 'rejected') continue
+      const notice = one.value
+      arrived(notice)
+      if (!session.covered) popups.announce(notice, () => openNotice(notice.id))
+    }
+  }
 
   /** Follows the session from now on. `open` leads to a notice whose pop-up was clicked. */
   function follow(open: (id: number) => void): void {
@@ -90,7 +138,10 @@ export const useConnection = defineStore('connection', () => {
       () => session.phase,
       (phase) => {
         if (phase === 'active') return uncovered()
-        if (phase === 'locked' || phase === 'ended') hush()
+        if (phase === 'locked' || phase === 'ended') {
+          hush()
+          inbox.putAway()
+        }
         if (phase === 'locked' && !listening) void begin()
         if (phase === 'ended') {
           listening = false
@@ -103,5 +154,8 @@ export const useConnection = defineStore('connection', () => {
     )
   }
 
-  return { status, follow, retry: () => stream.retry() }
+  /** For pages that are not always there. */
+  const on: typeof stream.on = stream.on.bind(stream)
+
+  return { status, follow, on, retry: () => stream.retry() }
 })

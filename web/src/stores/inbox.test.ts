@@ -76,9 +76,9 @@ describe('what the stream brings', () => {
   })
 
   it('asks for the count where the event cannot say it', async () => {
-    let unread = 3
-    const { inbox } = await loaded({ 'GET /notices': () => page([9, 8, 7], { unread: unread }) })
-    unread = 2
+    let now = { unread: 3, cursor: 'e-10' }
+    const { inbox } = await loaded({ 'GET /notices': () => page([9, 8, 7], now) })
+    now = { unread: 2, cursor: 'e-11' }
     inbox.apply(state(11, { ids: [8], state: 'withdrawn', unread: null }))
     await flushPromises()
     expect(inbox.unread).toBe(2)
@@ -117,7 +117,7 @@ describe('what the reader does', () => {
     const { inbox } = await loaded({ 'POST /notices/state': () => answer.promise })
     const done = inbox.mark([8], 'archived')
     inbox.apply(notice(11))
-    inbox.apply(state(12, { ids: [7], state: 'withdrawn', unread: 2 }))
+    inbox.apply(state(12, { ids: [7], state: 'withdrawn', unread: 3 }))
     answer.resolve(refuse(503, 'unavailable'))
     await expect(done).rejects.toMatchObject({ code: 'unavailable' })
     expect(ids(inbox)).toEqual([11, 9, 8])
@@ -144,7 +144,7 @@ describe('what the reader does', () => {
         return ok({ changed: 3, unread: 1 })
       },
     })
-    await inbox.markAllRead()
+    await inbox.markUpTo('e-9')
     expect(sent).toEqual({ up_to: 'e-9', read: true })
     expect(inbox.unread).toBe(1)
     expect(inbox.items.every(({ read_at }) => read_at !== null)).toBe(true)
@@ -217,5 +217,107 @@ describe('loading', () => {
     failing = false
     await inbox.load()
     expect(ids(inbox)).toEqual([11, 10])
+  })
+})
+
+const archived = (n: number) => aNotice(n, { archived_at: '2026-01-02T00:00:00.000Z' })
+
+describe('views', () => {
+  it('brings in what was archived elsewhere, at its place', async () => {
+    const { inbox } = await loaded({
+      'GET /notices/8': () => ok(archived(8)),
+      'GET /notices': () =>
+        ok({ items: [archived(9), archived(7)], next_before: null, unread: 3, cursor: 'e-10' }),
+    })
+    await inbox.show('archived')
+    inbox.apply(state(11, { ids: [8], state: 'archived', unread: 2 }))
+    await flushPromises()
+    expect(ids(inbox)).toEqual([9, 8, 7])
+  })
+
+  it('lets a snoozed one go, and has it back at its old place', async () => {
+    const { inbox } = await loaded()
+    const until = '2030-01-01T00:00:00.000Z'
+    inbox.apply(state(11, { ids: [8], state: 'snoozed', unread: 2, snoozed_until: until }))
+    expect(ids(inbox)).toEqual([9, 7])
+    expect(inbox.get(8)?.snoozed_until).toBe(until)
+    inbox.apply(state(12, { ids: [8], state: 'unsnoozed', unread: 3 }))
+    expect(ids(inbox)).toEqual([9, 8, 7])
+    expect(inbox.unread).toBe(3)
+  })
+
+  it('counts one in place of the one that it supersedes', async () => {
+    const { inbox } = await loaded({
+      'GET /notices': () =>
+        ok({
+          items: [aNotice(9, { collapse_key: 'disk' }), aNotice(8)],
+          next_before: null,
+          unread: 2,
+          cursor: 'e-10',
+        }),
+    })
+    inbox.apply({ kind: 'notice', id: 'e-11', data: aNotice(11, { collapse_key: 'disk' }) })
+    expect(ids(inbox)).toEqual([11, 8])
+    expect(inbox.unread).toBe(2)
+  })
+
+  it('asks when one may supersede another that is not loaded', async () => {
+    let now = { unread: 30, cursor: 'e-10' }
+    const { inbox } = await loaded({ 'GET /notices': () => page([9, 8, 7], now) })
+    // One of the thirty, further down, was of the same key.
+    now = { unread: 30, cursor: 'e-11' }
+    inbox.apply({ kind: 'notice', id: 'e-11', data: aNotice(11, { collapse_key: 'disk' }) })
+    await flushPromises()
+    expect(inbox.unread).toBe(30)
+  })
+
+  it('says of a withdrawn one that it was', async () => {
+    const { inbox } = await loaded()
+    inbox.apply(state(11, { ids: [8], state: 'withdrawn', unread: 2 }))
+    expect(inbox.isWithdrawn(8)).toBe(true)
+    expect(inbox.get(8)).toBeNull()
+  })
+})
+
+describe('a greeting', () => {
+  it('brings the count of its moment, and no later than what is known', async () => {
+    const { inbox } = await loaded()
+    inbox.counted(7, 'e-12')
+    expect(inbox.unread).toBe(7)
+    inbox.apply(notice(11)) // was counted in that
+    expect(inbox.unread).toBe(7)
+    inbox.counted(1, 'e-9')
+    expect(inbox.unread).toBe(7)
+  })
+
+  it('of another log counts nothing', async () => {
+    const { inbox } = await loaded()
+    inbox.counted(70, 'f-99')
+    expect(inbox.unread).toBe(3)
+  })
+})
+
+describe('an answer', () => {
+  it('that is lost undoes nothing that the stream has told of', async () => {
+    const answer = later<Answer>()
+    const { inbox } = await loaded({ 'POST /notices/state': () => answer.promise })
+    const done = inbox.mark([8], 'read')
+    expect(inbox.apply(state(11, { ids: [8], unread: 2 }))).toBe(true)
+    answer.resolve(refuse(503, 'unavailable'))
+    await done
+    expect(inbox.unread).toBe(2)
+    expect(inbox.get(8)?.read_at).not.toBeNull()
+  })
+
+  it('from before a later event does not undo that', async () => {
+    const answer = later<Answer>()
+    const { inbox } = await loaded({ 'POST /notices/state': () => answer.promise })
+    const done = inbox.mark([8], 'read')
+    inbox.apply(state(11, { ids: [8], unread: 2 }))
+    expect(inbox.apply(state(12, { ids: [8], state: 'unread', unread: 3 }))).toBe(false)
+    answer.resolve(ok({ changed: 1, unread: 2 }))
+    await done
+    expect(inbox.unread).toBe(3)
+    expect(inbox.get(8)?.read_at).toBeNull()
   })
 })

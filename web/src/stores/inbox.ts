@@ -2,24 +2,27 @@ import {
   atOrBefore,
   type InboxView,
   type Notice,
-  type NoticeChange,
+  type NoticePatch,
+  type NoticeQuery,
   type NoticeState,
-  type Positioned,
 } from '@client'
 import { defineStore } from 'pinia'
-import { computed, ref, shallowRef } from 'vue'
+import { computed, ref, shallowRef, triggerRef } from 'vue'
+import { Ledger } from './ledger'
+import { mayBringIn, patchOf, type Change, type Doing, type Incoming } from './noticeStates'
+import { loadPages } from './pages'
+import { recounter } from './recount'
 import { useSession } from './session'
 
-type Incoming =
-  (Positioned<Notice> & { kind: 'notice' }) | (Positioned<NoticeState> & { kind: 'state' })
-
-const GONE: readonly NoticeChange[] = ['withdrawn', 'superseded', 'expired', 'snoozed']
+/** How many are loaded with each further page, and may be changed by one request. */
+const [MORE, MOST_IDS] = [100, 1_000]
+/** Rather than ask for so many one by one, the list is loaded anew. */
+const MOST_SINGLE = 10
 
 /** The notices on show, kept right by the stream. */
 export const useInbox = defineStore('inbox', () => {
   const { api } = useSession()
-  const items = shallowRef<Notice[]>([])
-  const unread = ref(0)
+  const ledger = shallowRef(new Ledger())
   const view = ref<InboxView>('inbox')
   const query = ref('')
   const nextBefore = ref<string | null>(null)
@@ -27,29 +30,59 @@ export const useInbox = defineStore('inbox', () => {
   const cursor = ref<string | null>(null)
   const state = ref<'unloaded' | 'loading' | 'ready' | 'failed'>('unloaded')
   const loadingMore = ref(false)
+  /** Whether what is known is of the present view. */
+  const listed = ref(false)
+  /** What a search found: only the server can tell what matches. */
+  let found: Set<number> | null = null
+  /** What was read here stays among the unread until they are looked at anew. */
+  const kept = new Set<number>()
   let waiting: Incoming[] = []
   let loads = 0
+  let latest = Promise.resolve()
+  /** How many were on show when they were put away: as many are shown again. */
+  let wanted = 0
 
+  const items = computed(() => {
+    if (!listed.value) return []
+    const all = ledger.value.list(view.value, nextBefore.value, kept)
+    return found ? all.filter(({ id }) => found?.has(id)) : all
+  })
+  const unread = computed(() => ledger.value.unread())
   const loaded = computed(() => cursor.value !== null)
+  /** A notice that is known, whichever view it is of. */
+  const get = (id: number) => ledger.value.get(id)
+  const isWithdrawn = (id: number) => ledger.value.withdrawn.has(id)
 
-  /** Loads the newest page of the present view, and what came in meanwhile. */
-  async function load(): Promise<void> {
-    const mine = ++loads
+  /** Whether the view lists nothing that is superseded or expired. */
+  const sure = () => view.value !== 'all' && view.value !== 'archived'
+  const ask = (page: NoticeQuery) =>
+    api.notices({ state: view.value, q: query.value.trim(), ...page })
+
+  /** Loads the newest of the present view, as many as were there, and what came in meanwhile. */
+  function load(): Promise<void> {
+    latest = loadAs(++loads)
+    return latest
+  }
+
+  async function loadAs(mine: number): Promise<void> {
     state.value = 'loading'
     try {
-      const page = await api.notices({ state: view.value, q: query.value.trim() })
+      const page = await loadPages(ask, Math.max(wanted, items.value.length))
       // A later load, of another view perhaps, has taken its place.
-      if (mine !== loads) return
-      items.value = page.items
-      unread.value = page.unread
+      if (mine !== loads) return latest
+      wanted = 0
+      ledger.value.replace(page.items, sure(), page.unread, page.cursor)
+      found = query.value.trim() ? new Set(page.items.map(({ id }) => id)) : null
       nextBefore.value = page.next_before
       cursor.value = page.cursor
+      listed.value = true
       state.value = 'ready'
-      const late = waiting
-      waiting = []
-      late.forEach(apply)
+      waiting.splice(0).forEach(apply)
     } catch {
-      if (mine === loads) state.value = 'failed'
+      if (mine !== loads) return latest
+      state.value = 'failed'
+    } finally {
+      triggerRef(ledger)
     }
   }
 
@@ -59,26 +92,52 @@ export const useInbox = defineStore('inbox', () => {
    */
   function unload(): void {
     loads++
+    latest = Promise.resolve()
     waiting = []
     cursor.value = null
     state.value = 'unloaded'
   }
 
+  /**
+   * Puts everything away: a locked page holds nothing that was sent, in its memory or in the
+   * document. It is asked for anew once the page may be seen.
+   */
+  function putAway(): void {
+    wanted = Math.max(wanted, items.value.length)
+    unload()
+    listed.value = false
+    found = null
+    nextBefore.value = null
+    ledger.value.clear()
+    triggerRef(ledger)
+  }
+
+  /** Adds the answer of a request to what is known, though it may be older than that. */
+  async function take<T>(request: () => Promise<T>, add: (answer: T, since: Change[]) => void) {
+    const mine = loads
+    const meanwhile = ledger.value.record()
+    try {
+      const answer = await request()
+      if (ledger.value.forget(meanwhile) && mine === loads) add(answer, meanwhile)
+      return answer
+    } finally {
+      ledger.value.forget(meanwhile)
+      triggerRef(ledger)
+    }
+  }
+
   /** Loads the next, older page. */
   async function more(): Promise<void> {
-    if (!nextBefore.value || loadingMore.value) return
-    const mine = loads
+    const before = nextBefore.value
+    if (!before || loadingMore.value || state.value !== 'ready') return
     loadingMore.value = true
     try {
-      const page = await api.notices({
-        state: view.value,
-        q: query.value.trim(),
-        before: nextBefore.value,
+      const older = () => ask({ limit: MORE, before })
+      await take(older, ({ items: notices, next_before }, meanwhile) => {
+        ledger.value.add(notices, sure(), meanwhile)
+        notices.forEach(({ id }) => found?.add(id))
+        nextBefore.value = next_before
       })
-      if (mine !== loads) return
-      const known = new Set(items.value.map(({ id }) => id))
-      items.value = [...items.value, ...page.items.filter(({ id }) => !known.has(id))]
-      nextBefore.value = page.next_before
     } finally {
       loadingMore.value = false
     }
@@ -87,126 +146,105 @@ export const useInbox = defineStore('inbox', () => {
   function show(next: InboxView, text = query.value): Promise<void> {
     view.value = next
     query.value = text
-    items.value = []
+    listed.value = false
+    kept.clear()
+    wanted = 0
     return load()
   }
 
-  function apply(event: Incoming): void {
+  /** Takes in what the stream brings; true where it tells of what was done here. */
+  function apply(event: Incoming): boolean {
     if (state.value !== 'ready') {
       waiting.push(event)
-      return
+      return false
     }
-    if (atOrBefore(event.id, cursor.value)) return
-    if (event.kind === 'notice') arrive(event.data)
-    else change(event.data)
-  }
-
-  function arrive(notice: Notice): void {
-    unread.value++
-    const matches = view.value !== 'archived' && query.value.trim() === ''
-    if (matches && !items.value.some(({ id }) => id === notice.id)) {
-      items.value = [notice, ...items.value]
+    const known = ledger.value
+    const { kind, data, id } = event
+    const own = kind === 'state' && known.confirm(data)
+    if (!atOrBefore(id, cursor.value)) {
+      if (!(kind === 'notice' ? known.arrive(data, id) : known.change(data, id))) recount()
+      if (kind === 'state') void bringIn(data)
     }
+    triggerRef(ledger)
+    return own
   }
 
-  function change({ ids, up_to, state: what, unread: count }: NoticeState): void {
-    if (count !== null) unread.value = count
-    else void recount()
-    const set = ids && new Set(ids)
-    const hit = (notice: Notice) =>
-      set ? set.has(notice.id) : up_to !== undefined && atOrBefore(notice.cursor, up_to)
-    if (GONE.includes(what)) items.value = items.value.filter((notice) => !hit(notice))
-    else
-      items.value = items.value
-        .map((notice) => (hit(notice) ? changed(notice, what) : notice))
-        .filter(belongs)
+  /** Loads what a change made elsewhere has brought into this view. */
+  async function bringIn({ ids, state: what }: NoticeState): Promise<void> {
+    // Of all notices it is not known which are in the inbox, and so were marked up to somewhere.
+    const guessed = view.value === 'all' && !ids
+    if (found || !(guessed || mayBringIn(view.value, what))) return
+    const unknown = ids?.filter((id) => !ledger.value.knows(id))
+    if (unknown && unknown.length <= MOST_SINGLE) {
+      await Promise.allSettled(unknown.map(find))
+      if (unknown.every((id) => ledger.value.knows(id))) return
+    }
+    await load()
   }
 
-  /** Whether a notice is still of this view. One just read stays on show among the unread. */
-  function belongs(notice: Notice): boolean {
-    if (view.value === 'all') return true
-    return (view.value === 'archived') === (notice.archived_at !== null)
+  /** Takes over the count as it was at a place of the log. */
+  function counted(count: number, at: string): boolean {
+    const taken = ledger.value.count(count, at)
+    triggerRef(ledger)
+    return taken
   }
 
-  /** Asks for the count where an event could not say it for each reader. */
-  async function recount(): Promise<void> {
+  const recount = recounter(api, counted)
+
+  /** Does something at once; when the server refuses, it was never done, and this throws. */
+  async function act(change: Change, patch: NoticePatch): Promise<void> {
+    const which = change.ids ? { ids: [...change.ids] } : { up_to: change.up_to ?? '' }
+    const deed = ledger.value.act(change)
+    triggerRef(ledger)
     try {
-      unread.value = (await api.notices({ limit: 1 })).unread
-    } catch {
-      // The next event or load brings it; a wrong guess would be worse than an old count.
-    }
-  }
-
-  /** Changes notices at once, and puts them back when the server refuses; then it throws. */
-  async function mark(ids: number[], what: 'read' | 'unread' | 'archived' | 'unarchived') {
-    const [mine, unreadBefore] = [loads, unread.value]
-    const touched = items.value.filter(({ id }) => ids.includes(id))
-    const difference = touched.reduce((sum, notice) => sum + countChange(notice, what), 0)
-    change({ ids, state: what, unread: Math.max(0, unreadBefore + difference) })
-    const counted = unread.value - unreadBefore
-    const flag =
-      what === 'read' || what === 'unread'
-        ? { read: what === 'read' }
-        : { archived: what === 'archived' }
-    try {
-      unread.value = (await api.markNotices({ ids }, flag)).unread
-      // What was moved back may not be on show: only the server knows its place.
-      if (what === 'unarchived' && view.value !== 'archived') await load()
+      const { changed, unread: count } = await api.markNotices(which, patch)
+      ledger.value.answered(deed, changed, count)
     } catch (error) {
-      // A list that was loaded meanwhile is right already.
-      if (mine === loads) {
-        putBack(touched)
-        unread.value -= counted
-      }
+      // The answer was lost, but the stream has told of it.
+      if (deed.stage === 'confirmed') return
+      ledger.value.drop(deed)
       throw error
+    } finally {
+      triggerRef(ledger)
     }
   }
 
-  /** Shows notices again as they were, each in its place; what came in meanwhile stays. */
-  function putBack(notices: Notice[]): void {
-    const ids = new Set(notices.map(({ id }) => id))
-    const others = items.value.filter(({ id }) => !ids.has(id))
-    items.value = [...others, ...notices].sort((a, b) => (atOrBefore(a.cursor, b.cursor) ? 1 : -1))
+  /** @param until when snoozed ones come back, RFC 3339 */
+  async function mark(ids: readonly number[], what: Doing, until: string | null = null) {
+    if (what === 'read') ids.forEach((id) => kept.add(id))
+    for (let from = 0; from < ids.length; from += MOST_IDS) {
+      const some = ids.slice(from, from + MOST_IDS)
+      await act({ ids: some, state: what, snoozed_until: until }, patchOf(what, until))
+    }
   }
 
-  /** Marks everything up to the newest loaded position; what arrives meanwhile stays unread. */
-  async function markAllRead(): Promise<void> {
-    const newest = items.value[0]
-    if (!newest) return
-    const result = await api.markNotices({ up_to: newest.cursor }, { read: true })
-    change({ up_to: newest.cursor, state: 'read', unread: result.unread })
+  /** Marks all of the inbox at or before a cursor. */
+  function markUpTo(upTo: string): Promise<void> {
+    items.value.forEach(({ id, cursor: at }) => atOrBefore(at, upTo) && kept.add(id))
+    return act({ up_to: upTo, state: 'read' }, { read: true })
   }
 
-  /** A notice by id, from the list or from the server. */
+  /** A notice by id, as it is known or from the server. */
   async function find(id: number): Promise<Notice> {
-    return items.value.find((notice) => notice.id === id) ?? (await api.notice(id))
+    const add = (one: Notice, since: Change[]) => ledger.value.add([one], false, since)
+    return get(id) ?? (await take(() => api.notice(id), add))
   }
 
   return {
     ...{ items, unread, view, query, nextBefore, cursor, state, loaded, loadingMore },
-    ...{ load, unload, more, show, apply, mark, markAllRead, find },
+    ...{
+      load,
+      unload,
+      putAway,
+      more,
+      show,
+      apply,
+      counted,
+      mark,
+      markUpTo,
+      find,
+      get,
+      isWithdrawn,
+    },
   }
 })
-
-/** A copy of the notice as the change leaves it. */
-export function changed(notice: Notice, what: NoticeChange): Notice {
-  const now = new Date().toISOString()
-  switch (what) {
-    case 'read':
-      return { ...notice, read_at: notice.read_at ?? now }
-    case 'unread':
-      return { ...notice, read_at: null }
-    case 'archived':
-      return { ...notice, archived_at: notice.archived_at ?? now }
-    case 'unarchived':
-      return { ...notice, archived_at: null }
-    default:
-      return notice
-  }
-}
-
-/** By how much a change moves the unread count: only what lies in the inbox counts. */
-function countChange(notice: Notice, what: NoticeChange): number {
-  const counts = (one: Notice) => Number(one.read_at === null && one.archived_at === null)
-  return counts(changed(notice, what)) - counts(notice)
-}

@@ -1,16 +1,32 @@
-import type { Notice } from '@client'
+import { atOrBefore, type Notice } from '@client'
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
+import { silences } from '../../client/quiet'
+import { usePreferences } from './preferences'
+import { chime } from '@/composables/chime'
+import { firstLine } from '@/composables/firstLine'
+import { workerRegistration } from '@/composables/useWorker'
+import { tagOf } from '@/sw/pushed'
 
 type Permission = NotificationPermission | 'unavailable'
+
+/** What a pop-up keeps of its notice. The worker's have no place in the log. */
+interface Shown {
+  id: number | null
+  cursor?: string
+}
 
 // Browsers offer notifications only to pages that came safely.
 const available = () => 'Notification' in window && window.isSecureContext
 
-/** Desktop pop-ups of this page. */
+/** Desktop pop-ups of this browser, and the sound that goes with them. */
 export const usePopups = defineStore('popups', () => {
+  const preferences = usePreferences()
   const permission = ref<Permission>(available() ? Notification.permission : 'unavailable')
-  const open = new Map<number, Notification>()
+  /** Those of this page, where there is no worker to show them. */
+  const own = new Map<number, { popup: Notification; cursor: string }>()
+  /** Grows when all are taken down, so that one which is just being put up does not stay. */
+  let hushed = 0
 
   /** Asks the user; call it from a click. */
   async function request(): Promise<void> {
@@ -18,15 +34,32 @@ export const usePopups = defineStore('popups', () => {
   }
 
   /**
-   * Shows one. Tabs that get the same notice share its tag, so the desktop shows it once.
+   * Tells of a notice that has just come, as far as the reader wants to be told.
    * @param onClick where a click leads; the window has been brought to the front
    */
-  function show(notice: Notice, onClick: () => void): void {
+  function announce(notice: Notice, onClick: () => void): void {
+    const { values } = preferences
+    if (silences(values, notice, new Date())) return
+    if (values.sound) chime()
+    if (values.popups) void show(notice, onClick)
+  }
+
+  async function show(notice: Notice, onClick: () => void): Promise<void> {
     if (!available() || Notification.permission !== 'granted') return
+    const before = hushed
+    const worker = await workerRegistration()
+    if (before !== hushed) return
+    // Through the worker, it outlives the page; and phones have no other way.
+    if (!worker?.active) return showHere(notice, onClick)
+    await worker.showNotification(notice.title, optionsOf(notice))
+    if (before !== hushed) close([notice.id])
+  }
+
+  function showHere(notice: Notice, onClick: () => void): void {
     const popup = create(notice)
     if (!popup) return
-    open.set(notice.id, popup)
-    popup.onclose = () => open.delete(notice.id)
+    own.set(notice.id, { popup, cursor: notice.cursor })
+    popup.onclose = () => own.delete(notice.id)
     popup.onclick = () => {
       window.focus()
       popup.close()
@@ -34,20 +67,52 @@ export const usePopups = defineStore('popups', () => {
     }
   }
 
-  function close(ids: Iterable<number> = [...open.keys()]): void {
-    for (const id of ids) open.get(id)?.close()
+  function closeWhere(matches: (shown: Shown) => boolean): void {
+    for (const [id, { popup, cursor }] of own) if (matches({ id, cursor })) popup.close()
+    void workerRegistration().then(async (worker) => {
+      for (const popup of (await worker?.getNotifications()) ?? []) {
+        if (matches(popup.data as Shown)) popup.close()
+      }
+    })
   }
 
-  return { permission, request, show, close }
+  function close(ids: readonly number[]): void {
+    closeWhere(({ id }) => id !== null && ids.includes(id))
+  }
+
+  /** Takes down those of notices at or before a place in the log. */
+  function closeUpTo(upTo: string): void {
+    closeWhere(({ cursor }) => cursor !== undefined && atOrBefore(cursor, upTo))
+  }
+
+  /** Takes down all of them, whichever page or worker has put them up. */
+  function hush(): void {
+    hushed++
+    closeWhere(() => true)
+  }
+
+  /** The page is open: nothing has to say any more that something waits. */
+  function closeWaiting(): void {
+    closeWhere(({ id }) => id === null)
+  }
+
+  return { permission, request, announce, close, closeUpTo, closeWaiting, hush }
 })
+
+function optionsOf(notice: Notice): NotificationOptions {
+  const { id, cursor, severity } = notice
+  const data: Shown = { id, cursor }
+  return {
+    body: firstLine(notice),
+    tag: tagOf(id),
+    requireInteraction: severity === 'critical',
+    data,
+  }
+}
 
 function create(notice: Notice): Notification | null {
   try {
-    return new Notification(notice.title, {
-      body: notice.body.split('\n', 1)[0] ?? '',
-      tag: `belfry-${notice.id}`,
-      requireInteraction: notice.severity === 'critical',
-    })
+    return new Notification(notice.title, optionsOf(notice))
   } catch {
     // Phones have the constructor, but only service workers may show one there.
     return null

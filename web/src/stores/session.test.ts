@@ -170,6 +170,17 @@ describe('unlocking', () => {
     expect(session.phase).toBe('active')
   })
 
+  it('passes on a refusal that counts as no attempt, where the lock still holds', async () => {
+    const { session } = await signedIn({
+      'POST /login/oidc/finish': () => refuse(401, 'unauthenticated'),
+      'GET /session': () => ok(aSession({ state: 'locked', reason: 'manual' })),
+    })
+    session.onLock(event('locked'))
+    const someoneElse = () => session.api.finishSignOn({ code: 'c', state: 's' })
+    await expect(session.unlockBy(someoneElse)).rejects.toMatchObject({ status: 401 })
+    expect(session.phase).toBe('locked')
+  })
+
   it('ends with the fifth wrong password', async () => {
     const gone = () => refuse(401, 'unauthenticated', { reason: 'too_many_attempts' })
     const { session } = await signedIn({ 'POST /session/unlock': gone, 'GET /session': gone })
@@ -197,7 +208,7 @@ describe('after the end', () => {
   })
 
   it('another user starts clean, and never sees the page', async () => {
-    const bob = { username: 'bob', display_name: 'Bob', role: 'user' } as const
+    const bob = { username: 'bob', display_name: 'Bob', role: 'user', locale: '' } as const
     let who = aSession()
     const { session } = await signedIn({ 'POST /login': () => ok(who) })
     session.onLock(event('ended', { reason: 'max_age' }))

@@ -143,12 +143,13 @@ export const useSession = defineStore('session', () => {
     }
   }
 
-  async function signIn(username: string, password: string): Promise<void> {
-    adopt(await api.login(username, password))
+  async function signIn(username: string, password: string, code?: string): Promise<void> {
+    adopt(await api.login(username, password, code))
   }
 
-  async function unlock(password: string): Promise<void> {
-    const answer = api.unlock(password)
+  /** @param prove makes the request whose answer carries the session's new cookie */
+  async function unlockBy(prove: () => Promise<Session>): Promise<void> {
+    const answer = prove()
     newCookie = answer.catch(() => null)
     try {
       adopt(await answer)
@@ -156,8 +157,11 @@ export const useSession = defineStore('session', () => {
       if (!isRefusal(error) || error.attemptsLeft !== null) throw error
       // Too many wrong ones, or another tab was faster and has the new cookie.
       await check()
+      if (phase.value === 'locked') throw error
     }
   }
+
+  const unlock = (password: string) => unlockBy(() => api.unlock(password))
 
   async function lock(): Promise<void> {
     // Covered first: a request that takes its time still hides the page at once.
@@ -189,6 +193,6 @@ export const useSession = defineStore('session', () => {
   return {
     ...{ phase, session, reason, deadlines, idleMs, reachable, api, owner, covered, shutOut },
     ...{ adopt, startClean, present, check, coverAndCheck, onLock, end },
-    ...{ signIn, unlock, lock, signOut, active },
+    ...{ signIn, unlock, unlockBy, lock, signOut, active },
   }
 })

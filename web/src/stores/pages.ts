@@ -1,0 +1,20 @@
+import type { NoticePage, NoticeQuery } from '@client'
+
+/** How many are loaded first, and the most that the server gives at once. */
+const FIRST = 50
+const MOST = 200
+
+/** Loads the newest page, and older ones until there are as many as wanted; as one page. */
+export async function loadPages(
+  ask: (query: NoticeQuery) => Promise<NoticePage>,
+  wanted: number,
+): Promise<NoticePage> {
+  const all = await ask({ limit: Math.min(Math.max(wanted, FIRST), MOST) })
+  while (all.next_before && all.items.length < wanted) {
+    const older = await ask({ limit: MOST, before: all.next_before })
+    // Cursor and count stay those of the first: what came after it is told by the stream.
+    all.items.push(...older.items)
+    all.next_before = older.next_before
+  }
+  return all
+}
