@@ -1,11 +1,20 @@
+import { mount } from '@vue/test-utils'
+import { getActivePinia } from 'pinia'
 import { vi } from 'vitest'
+import type { Component } from 'vue'
 import type { Notice, Session } from '@client'
+import { i18n, loadPageWords } from '@/i18n'
+import { enAdmin } from '@/i18n/en-admin'
+
+// A component under test may be of any page.
+await loadPageWords()
+i18n.global.mergeLocaleMessage('en', enAdmin)
 
 /** A session as the server would describe it, with a test's wishes on top. */
 export function aSession(wishes: Partial<Session> = {}): Session {
   return {
     id: 's1',
-    user: { username: 'ann', display_name: 'Ann Keller', role: 'user' },
+    user: { username: 'ann', display_name: 'Ann Keller', role: 'user', locale: '' },
     state: 'active',
     reason: null,
     idle_remaining_ms: 900_000,
@@ -85,4 +94,45 @@ export function later<T>(): { promise: Promise<T>; resolve: (value: T) => void }
   let resolve: (value: T) => void = () => undefined
   const promise = new Promise<T>((settle) => (resolve = settle))
   return { promise, resolve }
+}
+
+/**
+ * Mounts a component into the document, where it can have the focus and open dialogs; in English.
+ * @param before what else there is, and has the focus
+ */
+export function show(
+  component: Component,
+  props: Record<string, unknown> = {},
+  before: () => void = () => undefined,
+) {
+  const pinia = getActivePinia()
+  document.body.innerHTML = '<div id="overlays"></div>'
+  before()
+  return mount(component, {
+    props,
+    attachTo: document.body,
+    global: { plugins: pinia ? [pinia, i18n] : [i18n] },
+  })
+}
+
+/**
+ * Gives the browser an authenticator.
+ * @param answer what becomes of each ceremony: a credential's JSON, or an error to be thrown
+ */
+export function withAuthenticator(answer: () => object): void {
+  class FakeCredential {
+    static parseCreationOptionsFromJSON = (options: object) => options
+    static parseRequestOptionsFromJSON = (options: object) => options
+    private readonly json = answer()
+    toJSON() {
+      return this.json
+    }
+  }
+  const act = async () => new FakeCredential()
+  vi.stubGlobal('PublicKeyCredential', FakeCredential)
+  vi.stubGlobal('navigator', {
+    userAgent: 'Mozilla/5.0 (X11; Linux x86_64) Chrome/140.0',
+    languages: ['en'],
+    credentials: { create: act, get: act },
+  })
 }
