@@ -11,7 +11,7 @@ test('says when it is not live, comes back by itself, and has missed nothing', a
   await bob.evaluate(() => document.body.setAttribute('data-same-page', ''))
 
   await server.stop('SIGKILL')
-  await expect(pill(bob)).toContainText(/Not live since \d\d:\d\d/)
+  await expect(pill(bob)).toContainText(/Not live since \d?\d:\d\d/)
   await expect(row(bob, 'Before')).toBeVisible()
 
   await server.start()
@@ -23,10 +23,16 @@ test('says when it is not live, comes back by itself, and has missed nothing', a
 })
 
 test('a planned restart is passed without a word of error', async ({ browser, server }) => {
-  const bob = await visitAs(browser, server, 'bob')
+  // Its own stream, whose next try waits for a timer that a test can hold.
+  const bob = await visitAs(browser, server, 'bob', { without: ['workers'] })
+  await bob.clock.install()
+  await bob.reload()
+  await expect(pill(bob)).toContainText('Live')
   await server.stop('SIGTERM')
   await expect(pill(bob)).toContainText('Not live since')
+  await bob.clock.pauseAt(Date.now() + 60_000)
   await server.start()
+  await expect(pill(bob)).toContainText('Not live since')
   await bob.getByRole('button', { name: 'Retry' }).click()
   await expect(pill(bob)).toContainText('Live')
 })
@@ -50,5 +56,16 @@ test('a browser without a network is offline until it has one', async ({ browser
   await expect(pill(bob)).toContainText('Offline')
   await server.start()
   await bob.context().setOffline(false)
+  await expect(pill(bob)).toContainText('Live')
+})
+
+test('a part of the page that cannot be fetched is told of', async ({ browser, server }) => {
+  const bob = await visitAs(browser, server, 'bob')
+  // As after an update: the page's own build is not there any more.
+  await bob.route('**/assets/*.js', (route) => route.abort())
+  await bob.getByRole('link', { name: 'Compose' }).click()
+  await expect(bob.getByText('This part of the page could not be fetched')).toBeVisible()
+  await bob.unroute('**/assets/*.js')
+  await bob.getByRole('button', { name: 'Reload' }).click()
   await expect(pill(bob)).toContainText('Live')
 })

