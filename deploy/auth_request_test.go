@@ -23,6 +23,8 @@ func intranet(t *testing.T, application string) string {
 }
 
 // TestApplicationIsShutWithTheLock has a node that answers the check as Belfry does, by the cookie.
+//
+// Security: L2
 func TestApplicationIsShutWithTheLock(t *testing.T) {
 	check := func(w http.ResponseWriter, r *http.Request) {
 		cookie, err := r.Cookie("__Host-belfry")

@@ -284,6 +284,7 @@ func TestBelfryPageBehindNginx(t *testing.T) {
 	for name, response := range answers {
 		for _, header := range []string{
 			"Strict-Transport-Security", "X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy", "Cache-Control", "Content-Type",
+			"Permissions-Policy", "Cross-Origin-Opener-Policy",
 		} {
 			if got := response.Header.Values(header); len(got) != 1 || got[0] == "" {
 				t.Errorf("%s: %s is %q, want one value", name, header, got)

@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long anything may take that ought to be at once; on a busy machine it is not.
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // proxy is a running nginx.
 type proxy struct {
@@ -39,6 +39,12 @@ type proxy struct {
 // nodes. extra is added to the server with TLS.
 func startNginx(t *testing.T, extra string, nodes ...string) *proxy {
 	t.Helper()
+	return startNginxWith(t, "", extra, nodes...)
+}
+
+// startNginxWith also adds something outside the servers.
+func startNginxWith(t *testing.T, outside, extra string, nodes ...string) *proxy {
+	t.Helper()
 	p := &proxy{dir: t.TempDir(), trust: x509.NewCertPool()}
 	install(t, p.dir)
 	var fault error
@@ -46,6 +52,12 @@ func startNginx(t *testing.T, extra string, nodes ...string) *proxy {
 		plain, secure := freePort(t), freePort(t)
 		p.plain, p.base = fmt.Sprintf("http://127.0.0.1:%d", plain), fmt.Sprintf("https://127.0.0.1:%d", secure)
 		writeSite(t, p, plain, secure, extra, nodes)
+		http := filepath.Join(p.dir, "deploy/nginx/site/http.conf")
+		site, err := os.ReadFile(http)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, http, outside+string(site))
 		if fault = p.start(t); fault == nil {
 			return p
 		}

@@ -80,6 +80,7 @@ func TestBrowsersGetHTTP2OverTLS(t *testing.T) {
 	}
 }
 
+// Security: S35
 func TestNodeLearnsWhoAsks(t *testing.T) {
 	p := startNginx(t, "", node(t, func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(map[string]any{"host": r.Host, "header": r.Header})
@@ -106,10 +107,12 @@ func TestNodeLearnsWhoAsks(t *testing.T) {
 	}
 }
 
+// Security: S32
 func TestHeadersAreSentOnce(t *testing.T) {
 	ours := map[string]string{
 		"Strict-Transport-Security": "max-age=99", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
 		"Content-Security-Policy": "default-src 'self'", "Cache-Control": "private", "Retry-After": "7",
+		"Permissions-Policy": "usb=()", "Cross-Origin-Opener-Policy": "same-origin",
 		"Access-Control-Allow-Origin": "https://a.example", "Access-Control-Allow-Credentials": "true",
 	}
 	p := startNginx(t, "", node(t, func(w http.ResponseWriter, r *http.Request) {
@@ -168,6 +171,7 @@ func checkOwnHeaders(t *testing.T, response *http.Response) {
 	for name, want := range map[string]string{
 		"Strict-Transport-Security": "max-age=31536000", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
 		"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'",
+		"Permissions-Policy": "camera=()", "Cross-Origin-Opener-Policy": "same-origin-allow-popups",
 	} {
 		if got := response.Header.Values(name); len(got) != 1 || !strings.Contains(got[0], want) {
 			t.Errorf("%s is %q, want %q", name, got, want)

@@ -95,6 +95,7 @@ func startPair(t *testing.T) []*belfry {
 
 // reader holds a stream as an EventSource does, but comes back at once, however often it is sent away.
 type reader struct {
+	last   string   // the position
 	visits []string // what each connection began with
 	titles []string
 	seen   map[string]bool
@@ -102,7 +103,7 @@ type reader struct {
 
 // read goes on until ctx ends. What each connection begins with and each title go to got.
 func (r *reader) read(ctx context.Context, b *belfry, cookie string, got chan<- string) error {
-	last, client := "", b.client()
+	client := b.client()
 	defer client.CloseIdleConnections()
 	for {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.base+"/sse/stream", nil)
@@ -110,8 +111,8 @@ func (r *reader) read(ctx context.Context, b *belfry, cookie string, got chan<- 
 			return err
 		}
 		request.Header.Set("Cookie", cookie)
-		if last != "" {
-			request.Header.Set("Last-Event-ID", last)
+		if r.last != "" {
+			request.Header.Set("Last-Event-ID", r.last)
 		}
 		response, err := client.Do(request)
 		if err != nil {
@@ -123,7 +124,7 @@ func (r *reader) read(ctx context.Context, b *belfry, cookie string, got chan<- 
 		if response.StatusCode != http.StatusOK {
 			return fmt.Errorf("status %s", response.Status)
 		}
-		last = r.take(ctx, response, last, got)
+		r.take(ctx, response, got)
 		_ = response.Body.Close()
 	}
 }
@@ -135,8 +136,8 @@ func pass(ctx context.Context, word string, got chan<- string) {
 	}
 }
 
-// take reads one connection to its end and gives the position after it.
-func (r *reader) take(ctx context.Context, response *http.Response, last string, got chan<- string) string {
+// take reads one connection to its end.
+func (r *reader) take(ctx context.Context, response *http.Response, got chan<- string) {
 	name, data, first := "", "", true
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 		field, value, _ := strings.Cut(lines.Text(), ": ")
@@ -149,7 +150,7 @@ func (r *reader) take(ctx context.Context, response *http.Response, last string,
 		case "data":
 			data = value
 		case "id":
-			last = value
+			r.last = value
 			if name == "notice" && !r.seen[value] {
 				r.seen[value] = true
 				_, title, _ := strings.Cut(data, `"title":"`)
@@ -162,22 +163,82 @@ func (r *reader) take(ctx context.Context, response *http.Response, last string,
 	if first && ctx.Err() == nil {
 		r.visits = append(r.visits, "nothing")
 	}
-	return last
 }
 
-// awaitAll waits until that many readers have said the word.
-func awaitAll(t *testing.T, got <-chan string, word string, readers int) {
+// readers is how many read at the same time.
+const readers = 12
+
+// audience reads what one person is sent, all of them the same.
+type audience struct {
+	*belfry
+	cookie string
+	all    [readers]*reader
+	got    chan string
+	sent   []string
+	leave  func() // returns when nobody reads any more
+}
+
+// gather has readers read in one of the ways there are, and returns when each has a stream.
+func (b *belfry) gather(t *testing.T, cookie string, read func(*reader, context.Context, *belfry, string, chan<- string) error) *audience {
 	t.Helper()
-	for deadline := time.After(patience); readers > 0; {
+	ctx, cancel := context.WithCancel(t.Context())
+	a := &audience{belfry: b, cookie: cookie, got: make(chan string, readers)}
+	var reading sync.WaitGroup
+	for i := range a.all {
+		a.all[i] = &reader{seen: map[string]bool{}}
+		reading.Go(func() {
+			if err := read(a.all[i], ctx, b, cookie, a.got); err != nil {
+				t.Errorf("reader %d: %v", i, err)
+			}
+		})
+	}
+	a.leave = func() {
+		cancel()
+		reading.Wait()
+	}
+	t.Cleanup(a.leave)
+	a.await(t, "hello")
+	return a
+}
+
+// await waits until each reader has said the word.
+func (a *audience) await(t *testing.T, word string) {
+	t.Helper()
+	missing, deadline := readers, time.After(patience)
+	for missing > 0 {
 		select {
-		case said := <-got:
+		case said := <-a.got:
 			if said == word {
-				readers--
+				missing--
 			}
 		case <-deadline:
-			t.Fatalf("%d readers have not got %q", readers, word)
+			t.Fatalf("%d readers have not got %q", missing, word)
 		}
 	}
+}
+
+// tell publishes, and waits until each reader has it.
+func (a *audience) tell(t *testing.T, title string) {
+	t.Helper()
+	a.sent = append(a.sent, title)
+	a.post(t, "/api/v1/notices", a.cookie, `{"to":{"users":["admin"]},"title":"`+title+`"}`, http.StatusCreated)
+	a.await(t, title)
+}
+
+// part sends the readers home, and wants that none was told to wait, and that all have all there was, in order.
+func (a *audience) part(t *testing.T) (visits int) {
+	t.Helper()
+	a.leave()
+	for i, r := range a.all {
+		visits += len(r.visits)
+		if slices.ContainsFunc(r.visits, func(first string) bool { return first != "hello" }) {
+			t.Errorf("reader %d came to %q", i, r.visits)
+		}
+		if !slices.Equal(r.titles, a.sent) {
+			t.Errorf("reader %d got %q of %q", i, r.titles, a.sent)
+		}
+	}
+	return visits
 }
 
 // awaitUse waits until nginx sends requests to a node again that was away.
@@ -200,52 +261,20 @@ func awaitUse(t *testing.T, b *belfry) {
 // TestRollingRestart restarts two nodes, one after the other, under readers who come back at once when they are
 // sent away. Each finds a stream at the other node the first time it asks, sees no status but 200, and misses nothing.
 func TestRollingRestart(t *testing.T) {
-	const readers = 12
 	pair := startPair(t)
-	cookie := pair[0].login(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	all, got, reading := make([]*reader, readers), make(chan string, readers), sync.WaitGroup{}
-	for i := range all {
-		all[i] = &reader{seen: map[string]bool{}}
-		reading.Go(func() {
-			if err := all[i].read(ctx, pair[0], cookie, got); err != nil {
-				t.Errorf("reader %d: %v", i, err)
-			}
-		})
-	}
-	var sent []string
-	tell := func(title string) {
-		t.Helper()
-		sent = append(sent, title)
-		pair[0].post(t, "/api/v1/notices", cookie, `{"to":{"users":["admin"]},"title":"`+title+`"}`, http.StatusCreated)
-		awaitAll(t, got, title, readers)
-	}
-	awaitAll(t, got, "hello", readers)
-	tell("before")
+	a := pair[0].gather(t, pair[0].login(t), (*reader).read)
+	a.tell(t, "before")
 	for i, b := range pair {
 		var stopping sync.WaitGroup
 		stopping.Go(func() { b.down(t) })
-		tell("while node " + strconv.Itoa(i) + " leaves")
+		a.tell(t, "while node "+strconv.Itoa(i)+" leaves")
 		stopping.Wait()
-		tell("without node " + strconv.Itoa(i))
+		a.tell(t, "without node "+strconv.Itoa(i))
 		b.up(t)
 		awaitUse(t, b)
-		tell("with node " + strconv.Itoa(i) + " again")
+		a.tell(t, "with node "+strconv.Itoa(i)+" again")
 	}
-	cancel()
-	reading.Wait()
-	visits := 0
-	for i, r := range all {
-		visits += len(r.visits)
-		if slices.ContainsFunc(r.visits, func(first string) bool { return first != "hello" }) {
-			t.Errorf("reader %d came to %q", i, r.visits)
-		}
-		if !slices.Equal(r.titles, sent) {
-			t.Errorf("reader %d got %q of %q", i, r.titles, sent)
-		}
-	}
-	if visits < readers+readers/2 {
+	if visits := a.part(t); visits < readers+readers/2 {
 		t.Errorf("%d visits of %d readers: the nodes did not send them away", visits, readers)
 	}
 	if !strings.Contains(pair[0].logs(t), `"node_status":"503, 200"`) {

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -147,6 +149,8 @@ func TestNodeThatDiesBeforeItAnswers(t *testing.T) {
 
 // TestNoSecretIsLogged sends a secret in every place where a ticket may stand, through every fault
 // that nginx writes down.
+//
+// Security: S15, S17
 func TestNoSecretIsLogged(t *testing.T) {
 	const canary = "canary-5up3r53cr3t"
 	behaviour := func(w http.ResponseWriter, r *http.Request) {
@@ -189,6 +193,46 @@ func TestNoSecretIsLogged(t *testing.T) {
 		if strings.Count(logs, `"path":"/sse/`) != 5 {
 			t.Errorf("not every stream is logged:\n%s", logs)
 		}
+	}
+}
+
+// TestHundredStreamsInOneOrigin is a browser with a hundred tabs that share nothing but the connection. With HTTP/1.1 the
+// seventh stream would wait for ever, and so would every other request.
+func TestHundredStreamsInOneOrigin(t *testing.T) {
+	const streams = 100
+	var mu sync.Mutex
+	ports := map[string]bool{}
+	p := startNginx(t, "", node(t, streaming(nil)))
+	client := p.client()
+	t.Cleanup(client.CloseIdleConnections)
+	trace := &httptrace.ClientTrace{GotConn: func(got httptrace.GotConnInfo) {
+		mu.Lock()
+		defer mu.Unlock()
+		ports[got.Conn.LocalAddr().String()] = true
+	}}
+	ctx := httptrace.WithClientTrace(t.Context(), trace)
+	open := func(path string) *http.Response {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = response.Body.Close() })
+		return response
+	}
+	for i := range streams {
+		if line := firstLine(t, open("/sse/stream")); line != "data: first\n" {
+			t.Fatalf("stream %d: %q", i, line)
+		}
+	}
+	if response := open("/sse-is-not-in-this-path"); response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
+		t.Errorf("beside them: %s %s", response.Proto, response.Status)
+	}
+	if len(ports) != 1 {
+		t.Errorf("%d connections", len(ports))
 	}
 }
 

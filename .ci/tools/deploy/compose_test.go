@@ -220,32 +220,36 @@ func TestComposeFitsNginx(t *testing.T) {
 	}
 }
 
-// TestComposeSettingsAreKnown has the binary itself judge the environment of a node.
-func TestComposeSettingsAreKnown(t *testing.T) {
+// migrationStatus has the binary read settings and ask for its database, which is not there.
+func migrationStatus(t *testing.T, environ []string) (code int, said string) {
+	t.Helper()
 	binary := os.Getenv("BELFRY_BIN")
 	if binary == "" {
 		t.Fatal("BELFRY_BIN is to name the binary; make test does it")
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "migrate", "status")
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// TestComposeSettingsAreKnown has the binary itself judge the environment of a node.
+func TestComposeSettingsAreKnown(t *testing.T) {
 	dir := makeSecrets(t)
-	status := func(extra ...string) (int, string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, binary, "migrate", "status")
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, extra...)
-		for name, v := range nodes(t, project(t))[0].Environment {
-			cmd.Env = append(cmd.Env, name+"="+strings.Replace(*v, "/run/secrets", dir, 1))
-		}
-		out, err := cmd.CombinedOutput()
-		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
-			t.Fatal(err)
-		}
-		return cmd.ProcessState.ExitCode(), string(out)
+	var environ []string
+	for name, v := range nodes(t, project(t))[0].Environment {
+		environ = append(environ, name+"="+strings.Replace(*v, "/run/secrets", dir, 1))
 	}
 	// There is no host "postgres" here: a fault of its own, with exit code 1.
-	if code, said := status(); code != 1 {
+	if code, said := migrationStatus(t, environ); code != 1 {
 		t.Errorf("exit code %d: %s", code, said)
 	}
-	if code, said := status("BELFRY_NO_SUCH_SETTING=1"); code != 2 || !strings.Contains(said, "NO_SUCH_SETTING") {
+	if code, said := migrationStatus(t, append(environ, "BELFRY_NO_SUCH_SETTING=1")); code != 2 || !strings.Contains(said, "NO_SUCH_SETTING") {
 		t.Errorf("an unknown setting passes, so this test proves nothing: %d %s", code, said)
 	}
 }
