@@ -38,7 +38,7 @@ type herd struct {
 	live    atomic.Int64 // streams that are open
 }
 
-func (h *herd) flags(set *flag.FlagSet) {
+func (h *herd) Flags(set *flag.FlagSet) {
 	set.IntVar(&h.streams, "streams", 5000, "streams to open, spread over two nodes")
 	set.IntVar(&h.people, "users", 200, "people whose streams they are; each has one session")
 	set.BoolVar(&h.tickets, "tickets", false, "open streams with tickets that a key mints, not with cookies")
@@ -48,7 +48,7 @@ func (h *herd) flags(set *flag.FlagSet) {
 	h.settings.flag(set)
 }
 
-func (h *herd) run(t testing.TB, out io.Writer) {
+func (h *herd) Run(t testing.TB, out io.Writer) {
 	h.site = newSite(t, statements.Setting)
 	each := (h.streams + h.people - 1) / h.people
 	base := []string{"DRAIN=" + h.drain.String(), "TICKET_TTL=1h", fmt.Sprintf("STREAMS_PER_USER=%d", max(32, each))}

@@ -30,14 +30,14 @@ type locking struct {
 	site *site
 }
 
-func (m *locking) flags(set *flag.FlagSet) {
+func (m *locking) Flags(set *flag.FlagSet) {
 	set.IntVar(&m.tries, "tries", 1000, "times to lock, and times to end")
 	set.IntVar(&m.sessions, "sessions", 50, "sessions that are signed in ahead of the tries, for a password takes longer than a lock")
 	set.StringVar(&m.announcers, "announcer", "postgres,nats,none", "how the nodes tell each other, one after the other: postgres, nats, or none with LISTEN cut")
 	m.settings.flag(set)
 }
 
-func (m *locking) run(t testing.TB, out io.Writer) {
+func (m *locking) Run(t testing.TB, out io.Writer) {
 	m.site = newSite(t)
 	rows := []string{"announcer\tfrom → to\ttries\tp50 ms\tp99 ms\tmax ms\tanswered meanwhile\t"}
 	for _, name := range strings.Split(m.announcers, ",") {

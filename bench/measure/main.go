@@ -12,43 +12,22 @@ package main
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"testing"
 
 	"belfry/bench/program"
 	"belfry/bench/server"
 )
 
-// measurement is one of the programs. Its zero value is not used: flags sets the defaults.
-type measurement interface {
-	flags(*flag.FlagSet)
-	// run measures and prints; t fails when a promise was not kept.
-	run(t testing.TB, out io.Writer)
-}
-
-func measurements() map[string]measurement {
-	return map[string]measurement{"publish": &publishing{}, "herd": &herd{}, "lock": &locking{}}
+func measurements() map[string]program.Task {
+	return map[string]program.Task{"publish": &publishing{}, "herd": &herd{}, "lock": &locking{}}
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) (exitCode int) {
-	if len(args) == 0 || measurements()[args[0]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: measure publish|herd|lock [-h]")
-		return 2
-	}
-	m := measurements()[args[0]]
-	set := flag.NewFlagSet("measure "+args[0], flag.ExitOnError)
-	m.flags(set)
-	_ = set.Parse(args[1:]) // it exits by itself
-	if set.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "measure %s: what is %q?\n", args[0], set.Arg(0))
-		return 2
-	}
 	defer server.Remove()
-	return program.Run("measure "+args[0], func(t testing.TB) { m.run(t, os.Stdout) })
+	return program.RunTask("measure", measurements(), args)
 }
 
 // settings collects what "-set NAME=value", which may be given again and again, passes to the nodes.

@@ -27,7 +27,7 @@ type publishing struct {
 	begin, end time.Time // what is acknowledged in between counts
 }
 
-func (m *publishing) flags(set *flag.FlagSet) {
+func (m *publishing) Flags(set *flag.FlagSet) {
 	set.IntVar(&m.nodes, "nodes", 2, "nodes on the one database")
 	set.IntVar(&m.publishers, "publishers", 64, "connections that publish, one request after the other")
 	set.IntVar(&m.people, "users", 100, "people to publish to, in turn")
@@ -40,7 +40,7 @@ func (m *publishing) flags(set *flag.FlagSet) {
 	m.settings.flag(set)
 }
 
-func (m *publishing) run(t testing.TB, out io.Writer) {
+func (m *publishing) Run(t testing.TB, out io.Writer) {
 	// One thread of ours is enough, and those of a second would only wake each other.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var count []string
