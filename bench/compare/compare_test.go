@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -34,6 +35,21 @@ func planOf(t *testing.T, args ...string) *plan {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestPage: docs/performance.md asks for what can be asked for.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^    make bench ARGS="([^"]+)"`).FindAllStringSubmatch(string(page), -1)
+	if len(shown) < 10 {
+		t.Errorf("it shows %d", len(shown))
+	}
+	for _, arguments := range shown {
+		planOf(t, strings.Fields(arguments[1])...)
+	}
 }
 
 // Every scenario, too short to tell anything but that it works, that nothing was lost, and that each figure of each

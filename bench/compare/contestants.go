@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"belfry/bench/crowd"
 	"belfry/bench/generator"
 	"belfry/bench/server"
 )
@@ -69,13 +69,10 @@ type site struct {
 	head    func(b []byte, stream int, lastID []byte) []byte
 	request func(b []byte, messages []generator.Message) []byte
 	batch   func(b []byte, messages []generator.Message) []byte // Belfry
-	cookies []string                                            // Belfry: of each stream's session
 
 	pid      int
-	database int     // PostgreSQL's, or 0
-	db       *sql.DB // where PostgreSQL counts
-	node     *server.Node
-	internal string // its internal listener; empty = none
+	database int         // PostgreSQL's, or 0
+	belfry   *crowd.Site // nil: it is none
 }
 
 // run1 is one measurement.

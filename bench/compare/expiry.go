@@ -14,6 +14,8 @@ const (
 	idleTime = 15 * time.Minute
 	// clockStep is what the database's clock, which decides, is rounded to.
 	clockStep = time.Millisecond
+	// longestLead is how many times the lead may grow to on a machine that is busy with other things.
+	longestLead = 64
 )
 
 // expiry is sessions that all lock within a second, each with a stream that is told: how late.
@@ -23,7 +25,7 @@ func expiry(sessions int) *scenario {
 			if values := r.expire(c, sessions, lead); values != nil {
 				return values
 			}
-			if lead >= 8*r.options.lead {
+			if lead >= longestLead*r.options.lead {
 				r.t.Fatal("it is too slow")
 			}
 		}
@@ -58,7 +60,7 @@ func (r *run1) expire(c *contestant, sessions int, lead time.Duration) map[strin
 	t.openAll(s)
 	if len(told) > 0 || time.Now().After(begins) {
 		r.t.Logf("%d streams were not open within %v, before the first session was to lock", sessions, lead)
-		t.site.node.Kill()
+		t.site.belfry.Node.Kill()
 		return nil
 	}
 	before := t.used()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"belfry/bench/crowd"
 	"belfry/bench/generator"
 )
 
@@ -135,10 +136,10 @@ func moreRows(sizes []int) []*scenario {
 		{"µs/page", "page_us", 0}, {"page p50 ms", "page_p50", 2}, {"page p99 ms", "page_p99", 2}}
 	return growth("growth-rows", "rows", sizes, figures, func(r *run1, c *contestant, size int) grown {
 		// Who reads is not written to, or the inboxes would grow while they are measured.
-		t := r.open(c, shape{streams: 2 * readers, people: r.options.people, log: true, rows: size})
+		t := r.open(c, shape{streams: 2 * crowd.Readers, people: r.options.people, log: true, rows: size})
 		r.t.Cleanup(t.loop.Close)
 		t.rollCall()
-		t.to = t.to[readers:]
+		t.to = t.to[crowd.Readers:]
 		return func() map[string]float64 {
 			t.resume()
 			values := map[string]float64{}
@@ -150,7 +151,7 @@ func moreRows(sizes []int) []*scenario {
 			latencies(values, "append", &appended)
 			var pages generator.Histogram
 			for key, value := range t.spent(r.options.appends/4, &generator.Load{Connections: 2, Call: func(b []byte, n int) []byte {
-				return t.site.call(b, "GET", "/api/v1/notices", n%readers, "")
+				return t.site.belfry.Call(b, "GET", "/api/v1/notices", n%crowd.Readers, "")
 			}, Answered: func(_, _ int, after time.Duration) { pages.Add(after) }}) {
 				values["page_"+key] = value
 			}

@@ -2,12 +2,8 @@ package main
 
 import (
 	"io"
-	"net/http"
 	"strings"
 	"testing"
-
-	"belfry/bench/generator"
-	"belfry/bench/server"
 )
 
 // What grows, at sizes that tell nothing but that each figure is there.
@@ -24,48 +20,6 @@ func TestGrowth(t *testing.T) {
 			if values := r.values(s, "belfry-sqlite", column); len(values) != 2 || values[0] <= 0 {
 				t.Errorf("%s: %v for %q (%s)", s.name, values, column.title, column.key)
 			}
-		}
-	}
-}
-
-// A log that was written beforehand is one that the node itself could have written: everybody finds theirs in it, and
-// the next notice follows it.
-func TestLogWrittenBeforehand(t *testing.T) {
-	t.Parallel()
-	for _, b := range []*belfry{{sqlite: true}, {}} {
-		const rows, people = 1200, 50
-		s := b.start(&run1{t: t, options: &options{}}, shape{streams: 1, people: people, log: true, rows: rows})
-		reader := (&server.Caller{Cookie: "belfry=" + s.cookies[0]}).At(s.node)
-		want := newestEach*3 + rows/1000 + rows/100 // its own, everyone's and the group's; of the old ones everyone's and the group's
-		for n := 1; n <= rows; n++ {
-			if n*7919%people == 0 && n%1000 != 0 && n%100 != 1 {
-				want++
-			}
-		}
-		var page struct {
-			Items []struct {
-				ID    int64
-				Title string
-			}
-			Next   *string `json:"next_before"`
-			Unread int
-		}
-		found, before := 0, ""
-		for {
-			reader.Must(t, http.StatusOK, http.MethodGet, "/api/v1/notices?limit=200"+before, nil, &page)
-			found += len(page.Items)
-			if page.Next == nil {
-				break
-			}
-			before = "&before=" + *page.Next
-		}
-		if found != want || page.Unread != 3*unreadCycles || page.Items[0].Title == "" {
-			t.Errorf("%+v: %d notices, %d unread; want %d and %d", b, found, page.Unread, want, 3*unreadCycles)
-		}
-		publish(t, s, generator.Message{To: 0, Mark: generator.Mark{Sent: 1}})
-		reader.Must(t, http.StatusOK, http.MethodGet, "/api/v1/notices?limit=1", nil, &page)
-		if id := page.Items[0].ID; id != rows+newest+1 || page.Unread != 3*unreadCycles+1 {
-			t.Errorf("the next notice is %d, with %d unread", id, page.Unread)
 		}
 	}
 }

@@ -6,21 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"belfry/bench/crowd"
 	"belfry/bench/generator"
 	"belfry/bench/server"
 )
-
-// call is a request of a person, with the cookie of their session; -1 = none.
-func (s *site) call(b []byte, method, path string, session int, body string) []byte {
-	b = fmt.Appendf(b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, s.address)
-	if session >= 0 {
-		b = fmt.Appendf(b, "Cookie: belfry=%s\r\n", s.cookies[session])
-	}
-	if method == "GET" {
-		return append(b, "\r\n"...)
-	}
-	return fmt.Appendf(b, "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-}
 
 // login is a storm of people who sign in while the streams of others go on: what that does to the notices.
 func login(streams int) *scenario {
@@ -34,7 +23,7 @@ func login(streams int) *scenario {
 		usual, quiet := t.forAWhile(notices())
 		var took generator.Histogram
 		logins := &generator.Load{Connections: r.options.logins, Call: func(b []byte, n int) []byte {
-			return t.site.call(b, "POST", "/api/v1/login", -1, fmt.Sprintf(`{"username":%q,"password":%q}`, person(n%streams), server.Password))
+			return t.site.belfry.Call(b, "POST", "/api/v1/login", -1, fmt.Sprintf(`{"username":%q,"password":%q}`, crowd.Person(n%streams), server.Password))
 		}, Answered: func(_, _ int, after time.Duration) { took.Add(after) }}
 		t.must(t.loop.Start(notices(), logins))
 		t.must(t.loop.For(r.options.warmUp))
@@ -72,7 +61,7 @@ func mixed(streams int) *scenario {
 		t.openMixed(&m, streams, sleepers)
 		locks := t.locking(&m, streams, sleepers)
 		pages := &generator.Load{Connections: 8, Rate: o.pages, Call: func(b []byte, n int) []byte {
-			return t.site.call(b, "GET", "/api/v1/notices", n%streams, "")
+			return t.site.belfry.Call(b, "GET", "/api/v1/notices", n%streams, "")
 		}, Answered: func(_, _ int, after time.Duration) { m.page.Add(after) }}
 		t.must(t.loop.Start(&generator.Load{To: t.to, Connections: 4, Rate: o.rate, Request: t.site.request},
 			&generator.Load{To: t.singles, Connections: 16, Rate: o.singles, Request: t.site.request}, pages, locks.load))
@@ -124,7 +113,7 @@ type locking struct {
 func (t *trial) locking(m *mix, first, sleepers int) *locking {
 	l := &locking{locked: -1}
 	l.unlock = func(b []byte, session int) []byte {
-		return t.site.call(b, "POST", "/api/v1/session/unlock", session, fmt.Sprintf(`{"password":%q}`, server.Password))
+		return t.site.belfry.Call(b, "POST", "/api/v1/session/unlock", session, fmt.Sprintf(`{"password":%q}`, server.Password))
 	}
 	var asked int64
 	l.load = &generator.Load{Connections: 1, Rate: 2 * t.options.locks, Count: 2 * sleepers, Call: func(b []byte, n int) []byte {
@@ -133,7 +122,7 @@ func (t *trial) locking(m *mix, first, sleepers int) *locking {
 			return l.unlock(b, first+n/2)
 		}
 		l.locked = first + n/2
-		return t.site.call(b, "POST", "/api/v1/session/lock", l.locked, "{}")
+		return t.site.belfry.Call(b, "POST", "/api/v1/session/lock", l.locked, "{}")
 	}, Answered: func(n, _ int, after time.Duration) {
 		if n%2 == 1 {
 			l.locked = -1

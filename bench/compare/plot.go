@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"belfry/bench/drawing"
 )
 
 // plot draws what was measured and saved, one file or several, into a folder.
@@ -32,7 +34,7 @@ func plot(args []string, out io.Writer) error {
 			continue
 		}
 		path := filepath.Join(dir, p.file)
-		if err := d.save(path); err != nil {
+		if err := d.Save(path); err != nil {
 			return err
 		}
 		drawn++
@@ -47,7 +49,7 @@ func plot(args []string, out io.Writer) error {
 // picture is a file and what it shows; where that was not measured, it draws nothing.
 type picture struct {
 	file string
-	draw func(r *report) *drawing
+	draw func(r *report) *drawing.Drawing
 }
 
 func (r *report) pictures() []picture {
@@ -96,7 +98,7 @@ type bar struct {
 	values []float64 // sorted
 }
 
-func (b bars) draw(r *report) *drawing {
+func (b bars) draw(r *report) *drawing.Drawing {
 	var all []bar
 	most := 0.0
 	for _, c := range contestants() {
@@ -115,9 +117,9 @@ func (b bars) draw(r *report) *drawing {
 		return int(math.Copysign(1, median(x.values)-median(y.values)))
 	})
 	const left, right, row, thick = 178.0, 84.0, 27.0, 17.0
-	d := &drawing{}
-	y := d.head(b.title, b.subtitle)
-	scale := (drawingWidth - left - right) / most
+	d := &drawing.Drawing{}
+	y := d.Head(b.title, b.subtitle)
+	scale := (drawing.Width - left - right) / most
 	for _, bar := range all {
 		middle, least, greatest := median(bar.values), bar.values[0], bar.values[len(bar.values)-1]
 		class, label := "bar", ""
@@ -126,15 +128,15 @@ func (b bars) draw(r *report) *drawing {
 		} else if bar.server == "raw1" {
 			class = "floor"
 		}
-		d.text(left-10, y+thick-4, label, "end", shown[bar.server])
-		d.bar(left, y, max(middle*scale, 1), thick, class, fmt.Sprintf("%s: %s (%s–%s)", shown[bar.server], b.form(middle), b.form(least), b.form(greatest)))
+		d.Text(left-10, y+thick-4, label, "end", shown[bar.server])
+		d.Bar(left, y, max(middle*scale, 1), thick, class, fmt.Sprintf("%s: %s (%s–%s)", shown[bar.server], b.form(middle), b.form(least), b.form(greatest)))
 		if greatest > least {
-			d.line(left+least*scale, y+thick/2, left+greatest*scale, y+thick/2, "spread")
+			d.Line(left+least*scale, y+thick/2, left+greatest*scale, y+thick/2, "spread")
 		}
-		d.text(left+max(middle, greatest)*scale+8, y+thick-4, label, "start", b.form(middle))
+		d.Text(left+max(middle, greatest)*scale+8, y+thick-4, label, "start", b.form(middle))
 		y += row
 	}
-	d.height = y + 26
-	d.text(margin, d.height-14, "small", "start", r.Machine)
+	d.Height = y + 26
+	d.Text(drawing.Margin, d.Height-14, "small", "start", r.Machine)
 	return d
 }

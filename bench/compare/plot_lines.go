@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"belfry/bench/drawing"
 )
 
 // lines is how many times its first value a figure is at the other sizes, a line a server.
@@ -27,23 +29,23 @@ type series struct {
 	first  float64     // the absolute figure at the first size
 }
 
-func (l lines) draw(r *report) *drawing {
+func (l lines) draw(r *report) *drawing.Drawing {
 	sizes := r.sizes(l.scenario)
 	if len(sizes) < 2 {
 		return nil
 	}
 	const gap, height = 28.0, 210.0
-	d := &drawing{}
-	y := d.head(l.title, l.what+", as a multiple of that at the left end; upright lines: least and greatest")
-	width := (drawingWidth - 2*margin - gap*float64(len(l.panels)-1)) / float64(len(l.panels))
+	d := &drawing.Drawing{}
+	y := d.Head(l.title, l.what+", as a multiple of that at the left end; upright lines: least and greatest")
+	width := (drawing.Width - 2*drawing.Margin - gap*float64(len(l.panels)-1)) / float64(len(l.panels))
 	for i, p := range l.panels {
-		x := margin + float64(i)*(width+gap)
-		d.text(x, y+16, "strong", "start", p.title)
-		d.panel(p, sizes, r.series(l.scenario, p.key, sizes), box{x + 28, y + 30, width - 28, height})
-		d.text(x+28+(width-28)/2, y+height+72, "small", "middle", l.of)
+		x := drawing.Margin + float64(i)*(width+gap)
+		d.Text(x, y+16, "strong", "start", p.title)
+		p.draw(d, sizes, r.series(l.scenario, p.key, sizes), box{x + 28, y + 30, width - 28, height})
+		d.Text(x+28+(width-28)/2, y+height+72, "small", "middle", l.of)
 	}
-	d.height = y + height + 110
-	d.text(margin, d.height-14, "small", "start", r.Machine)
+	d.Height = y + height + 110
+	d.Text(drawing.Margin, d.Height-14, "small", "start", r.Machine)
 	return d
 }
 
@@ -85,7 +87,7 @@ func (r *report) series(name, key string, sizes []int) (all []series) {
 // box is where something is drawn.
 type box struct{ x, y, width, height float64 }
 
-func (d *drawing) panel(p panel, sizes []int, all []series, in box) {
+func (p panel) draw(d *drawing.Drawing, sizes []int, all []series, in box) {
 	top := max(1.5, p.limit)
 	for _, s := range all {
 		for _, values := range s.values {
@@ -104,32 +106,32 @@ func (d *drawing) panel(p panel, sizes []int, all []series, in box) {
 		if v == 0 {
 			class = "axis"
 		}
-		d.line(in.x, up(v), in.x+in.width, up(v), class)
-		d.text(in.x-6, up(v)+4, "small", "end", strconv.FormatFloat(v, 'f', -1, 64))
+		d.Line(in.x, up(v), in.x+in.width, up(v), class)
+		d.Text(in.x-6, up(v)+4, "small", "end", strconv.FormatFloat(v, 'f', -1, 64))
 	}
 	for i, size := range sizes {
-		d.text(across(i), in.y+in.height+20, "small", "middle", count(size))
+		d.Text(across(i), in.y+in.height+20, "small", "middle", count(size))
 	}
 	if p.limit > 0 {
-		d.line(in.x, up(p.limit), in.x+in.width, up(p.limit), "limit")
-		d.text(in.x+in.width, up(p.limit)-6, "limit", "end", fmt.Sprintf("promised: at most %.2f", p.limit))
+		d.Line(in.x, up(p.limit), in.x+in.width, up(p.limit), "limit")
+		d.Text(in.x+in.width, up(p.limit)-6, "limit", "end", fmt.Sprintf("promised: at most %.2f", p.limit))
 	}
 	for i, s := range all {
-		d.series(s, []string{"one", "two"}[i%2], sizes, across, up)
-		d.text(in.x+8, in.y+in.height-12-18*float64(i), []string{"one", "two"}[i%2], "start", fmt.Sprintf("%s: 1 = %s", shown[s.name], micros(s.first)))
+		s.draw(d, []string{"one", "two"}[i%2], sizes, across, up)
+		d.Text(in.x+8, in.y+in.height-12-18*float64(i), []string{"one", "two"}[i%2], "start", fmt.Sprintf("%s: 1 = %s", shown[s.name], micros(s.first)))
 	}
 }
 
-func (d *drawing) series(s series, class string, sizes []int, across func(int) float64, up func(float64) float64) {
+func (s series) draw(d *drawing.Drawing, class string, sizes []int, across func(int) float64, up func(float64) float64) {
 	var points [][2]float64
 	for i, values := range s.values {
 		points = append(points, [2]float64{across(i), up(median(values))})
 		if least, greatest := values[0], values[len(values)-1]; greatest > least {
-			d.line(across(i), up(least), across(i), up(greatest), class)
+			d.Line(across(i), up(least), across(i), up(greatest), class)
 		}
 	}
-	d.path(points, class)
+	d.Path(points, class)
 	for i, point := range points {
-		d.dot(point[0], point[1], class, fmt.Sprintf("%s at %s: × %.2f", shown[s.name], count(sizes[i]), median(s.values[i])))
+		d.Dot(point[0], point[1], class, fmt.Sprintf("%s at %s: × %.2f", shown[s.name], count(sizes[i]), median(s.values[i])))
 	}
 }

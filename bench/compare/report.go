@@ -1,21 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"belfry/bench/machine"
 )
-
-// created marks the line of a batch's answer whose notice was taken.
-var created = []byte(`"status":201`)
-
-func isCreated(line []byte) bool { return bytes.Contains(line, created) }
 
 // column is one figure of a table.
 type column struct {
@@ -70,22 +64,7 @@ type report struct {
 }
 
 func newReport(p *plan) *report {
-	return &report{Machine: machine(), Began: time.Now().UTC().Truncate(time.Second), plan: p}
-}
-
-// machine says what it was measured on.
-func machine() string {
-	model, kernel := "an unknown processor", "an unknown kernel"
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, after, found := strings.Cut(string(text), "model name"); found {
-			line, _, _ := strings.Cut(after, "\n")
-			model = strings.TrimSpace(strings.TrimLeft(line, "\t :"))
-		}
-	}
-	if text, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
-		kernel, _, _ = strings.Cut(strings.TrimSpace(string(text)), "-") // what follows is a distributor's
-	}
-	return fmt.Sprintf("%d × %s, Linux %s, %s", runtime.NumCPU(), model, kernel, runtime.Version())
+	return &report{Machine: machine.Describe(), Began: time.Now().UTC().Truncate(time.Second), plan: p}
 }
 
 func (r *report) failed() bool {

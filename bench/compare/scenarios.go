@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"belfry/bench/crowd"
 	"belfry/bench/generator"
 	"belfry/bench/server"
 )
@@ -108,7 +109,7 @@ func (t *trial) openAll(s shape) {
 	t.t.Helper()
 	for i := range s.streams {
 		topic := i
-		if t.site.node == nil {
+		if t.site.belfry == nil {
 			topic = s.audience(i)
 		}
 		t.loop.Open(&generator.Stream{Number: i, Begins: t.site.begins, Head: func(b, lastID []byte) []byte { return t.site.head(b, topic, lastID) }}, s.audience(i))
@@ -227,7 +228,7 @@ func publishing(name string, publishers, batch int) *scenario {
 		t.rollCall()
 		load := &generator.Load{To: t.to, Connections: publishers, Request: t.site.request, Batch: batch}
 		if batch > 0 {
-			load.Request, load.Taken = t.site.batch, isCreated
+			load.Request, load.Taken = t.site.batch, crowd.Taken
 		}
 		cost, tally := t.forAWhile(load)
 		values := cost.values(tally.Acked)
@@ -261,12 +262,12 @@ func (t *trial) count() (cost used, tally generator.Tally) {
 
 // profiled has Belfry profile itself for so long, where that is asked for. done waits for the end.
 func (t *trial) profiled(duration time.Duration) (done func()) {
-	if t.site.internal == "" {
+	if t.site.belfry == nil || t.site.belfry.Internal == "" {
 		return func() {}
 	}
 	failed := make(chan error, 1)
 	go func() {
-		failed <- server.Profile(t.t.Context(), t.site.internal, filepath.Join(t.options.profiles, t.name+".pprof"), duration)
+		failed <- server.Profile(t.t.Context(), t.site.belfry.Internal, filepath.Join(t.options.profiles, t.name+".pprof"), duration)
 	}()
 	return func() { t.must(<-failed) }
 }

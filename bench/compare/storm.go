@@ -31,7 +31,7 @@ func storm(streams, missed int) *scenario {
 		values := cost.values(streams)
 		values["caught_up"], values["cpu_s"] = took.Seconds(), cost.server.Seconds()
 		values["connect_p50"] = milliseconds(t.loop.Opening().Share(0.5))
-		if t.site.db != nil {
+		if t.site.counting() != nil {
 			values["queries"] = t.queries(asked.Without(clockwork))
 		}
 		t.account(values, c)
@@ -63,11 +63,11 @@ func (t *trial) comeBack() (took time.Duration, cost used) {
 // asked counts what is asked of the database while f runs, where it counts.
 func (t *trial) asked(f func()) (asked statements.Asked) {
 	t.t.Helper()
-	if t.site.db == nil {
+	if t.site.counting() == nil {
 		f()
 		return asked
 	}
-	return statements.During(t.t, t.site.db, f)
+	return statements.During(t.t, t.site.counting(), f)
 }
 
 // queries is how many there were; which ones, is told.

@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -43,6 +45,7 @@ func newHost(t *testing.T, belfry string) *host {
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServerFS(own))
 	mux.HandleFunc("/modules/", serveModule)
+	mux.HandleFunc("/docs/streams.js", serveDocumented)
 	mux.HandleFunc("POST /report", func(w http.ResponseWriter, r *http.Request) {
 		var batch []event
 		if err := json.NewDecoder(r.Body).Decode(&batch); err != nil {
@@ -69,6 +72,21 @@ func newHost(t *testing.T, belfry string) *host {
 	h.Server = httptest.NewServer(mux)
 	t.Cleanup(h.Close)
 	return h
+}
+
+// documented is the code that docs/streams.md shows a page to open streams with tickets by.
+var documented = regexp.MustCompile(`(?m)^    let last = .*\n(?:    .*\n)+`)
+
+// serveDocumented gives it out as it stands there, but for the address.
+func serveDocumented(w http.ResponseWriter, _ *http.Request) {
+	page, err := os.ReadFile("../../docs/streams.md")
+	code := documented.Find(page)
+	if err != nil || code == nil {
+		http.Error(w, "docs/streams.md shows no such code", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/javascript")
+	_, _ = w.Write(bytes.ReplaceAll(code, []byte("https://belfry.example"), nil))
 }
 
 // serveModule gives out what npm installed. Packages made for bundlers leave endings out.

@@ -180,8 +180,8 @@ func TestFetchEventSource(t *testing.T) {
 	book.await(t, "the notice after it", isNotice("notice", "dong"))
 }
 
-// TestPauseIsKept has streams that the server rotates quickly: a page that goes away at pause and
-// comes back at the time it names must miss nothing.
+// TestPauseIsKept has streams that the server rotates quickly: a page that does as docs/streams.md shows, goes away at pause
+// and comes back at the time it names, must miss nothing.
 func TestPauseIsKept(t *testing.T) {
 	node, _, key := started(t, "STREAM_MAX_AGE=1s", "HEARTBEAT=200ms")
 	h := newHost(t, node.Base)

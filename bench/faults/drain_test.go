@@ -46,7 +46,7 @@ func TestTerminateWithOpenStreams(t *testing.T) {
 	if err := node.Process().Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := node.Process().Await(drain + 2*time.Second); err != nil {
+	if err := node.Process().Await(drain + patience); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(began)

@@ -105,7 +105,8 @@ func restoreBackup(t *testing.T, line *row) {
 	line.note = fmt.Sprintf("%d deliveries of acknowledged letters were newer than the backup, %s", line.void, line.note)
 }
 
-// loss is a database that is no more: what it had behind a position, until a moment.
+// loss is a database that is no more: what it had behind a position, until a moment. An answer may come later than that,
+// so it is when a letter was sent that counts, and that the answer names the log which is gone.
 type loss struct {
 	behind position
 	until  time.Time
@@ -134,7 +135,9 @@ func (w *world) lead(to *cluster) error {
 func (w *world) moveTo(to *cluster, lost *loss, line *row) {
 	w.t.Helper()
 	if lost != nil {
-		w.gone = func(s sent) bool { return s.at.offset > lost.behind.offset && s.told.Before(lost.until) }
+		w.gone = func(s sent) bool {
+			return s.at.epoch == lost.behind.epoch && s.at.offset > lost.behind.offset && s.asked.Before(lost.until)
+		}
 	}
 	if err := w.lead(to); err != nil {
 		w.t.Fatal(err)

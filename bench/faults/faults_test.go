@@ -16,7 +16,7 @@ var (
 	seed    = flag.Uint64("seed", 1, "draws recipients, faults and their moments")
 	rate    = flag.Int("rate", 300, "letters a second to publish while faults of the table are on")
 	steady  = flag.Int("steady", 2000, "letters a second to publish while one server crashes")
-	kills   = flag.Int("kills", 20, "crashes of that server")
+	kills   = flag.Int("kills", 10, "crashes of that server")
 	crowd   = flag.Int("people", 40, "people who read, each over three streams")
 	minutes = flag.Float64("minutes", 0.5, "how long faults of the table come, at the least")
 	only    = flag.String("only", "", "inject these alone, by their names in the table, separated by commas")

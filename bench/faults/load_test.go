@@ -35,6 +35,10 @@ type load struct {
 	readers []*stream.Reader
 	// giveUp is one in how many letters is not sent again when its outcome is unknown; 0 = none.
 	giveUp int
+	// forgives has a 500 count as busy, and forgiven counts them. Versions before the one that learned to live with a column that is
+	// added answer so, once a connection, while the schema grows under them.
+	forgives atomic.Bool
+	forgiven atomic.Int64
 
 	due      chan struct{} // one for each letter that is to be sent now
 	late     atomic.Int64  // letters that were due when all publishers had their hands full
@@ -270,6 +274,11 @@ func (l *load) tryWith(caller *server.Caller, which letter, notice map[string]an
 			l.breaks(broken, who, "503 without Retry-After")
 		}
 		return sent{}, true
+	case http.StatusInternalServerError:
+		if l.forgives.Load() {
+			l.forgiven.Add(1)
+			return sent{}, true
+		}
 	}
 	l.breaks(broken, who, "publish: %d %s", answer.Status, answer.Body)
 	return sent{}, false

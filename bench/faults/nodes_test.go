@@ -60,6 +60,7 @@ func pair(t *testing.T, database string, settings ...string) (a, b *server.Node,
 	return a, b, key
 }
 
+// Security: S10, L3, L18
 func TestTwoNodes(t *testing.T) {
 	a, b, secret := pair(t, testpg.Database(t), "HEARTBEAT=500ms")
 	onA, key := a.Login(t, "anna"), a.ByKey(secret)
@@ -70,8 +71,8 @@ func TestTwoNodes(t *testing.T) {
 	t.Run("lock on one, the other is locked", func(t *testing.T) {
 		began := time.Now()
 		onA.Must(t, http.StatusOK, http.MethodPost, "/api/v1/session/lock", nil, nil)
+		awaitEvent(t, atB, "lock", `"state":"locked"`) // on a busy machine it takes a moment to hear of it
 		onB.Must(t, http.StatusLocked, http.MethodGet, "/api/v1/notices", nil, nil)
-		awaitEvent(t, atB, "lock", `"state":"locked"`)
 		t.Logf("the other node's stream said so after %v", time.Since(began))
 		key.Publish(t, map[string]any{"to": map[string]any{"users": []string{"anna"}}, "title": "withheld"})
 		cookie := unlock(t, onB)

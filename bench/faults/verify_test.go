@@ -3,6 +3,7 @@ package faults_test
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,14 +36,7 @@ var scenarios = []scenario{
 
 // TestFaults breaks everything in the table, and prints what it came to.
 func TestFaults(t *testing.T) {
-	var known []string
-	for _, f := range slices.Concat(faults, busFaults) {
-		known = append(known, f.name)
-	}
-	for _, s := range scenarios {
-		known = append(known, s.name)
-	}
-	choice, err := newChoice(known, *only, *without)
+	choice, err := newChoice(knownFaults(), *only, *without)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +76,33 @@ func TestFaults(t *testing.T) {
 	}
 	if outcome.faults() > 0 {
 		t.Errorf("%d promises were broken", outcome.faults())
+	}
+}
+
+func knownFaults() (names []string) {
+	for _, f := range slices.Concat(faults, busFaults) {
+		names = append(names, f.name)
+	}
+	for _, s := range scenarios {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// TestPageNamesFaults: docs/faults.md asks for faults that there are.
+func TestPageNamesFaults(t *testing.T) {
+	page, err := os.ReadFile("../../docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lists := regexp.MustCompile(`(FAULTS|WITHOUT)="([^"]+)"`).FindAllStringSubmatch(string(page), -1)
+	if len(lists) == 0 {
+		t.Error("it shows none")
+	}
+	for _, list := range lists {
+		if _, err := newChoice(knownFaults(), list[2], ""); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

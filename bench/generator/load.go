@@ -21,6 +21,9 @@ type Load struct {
 	UnderWay int
 	// Rate is how many requests are sent a second, evenly; 0 = as many as go.
 	Rate float64
+	// Due counts a message as sent when it was due by the rate. Without it a server that keeps all connections busy makes
+	// those behind them look quick, for they are sent late.
+	Due bool
 	// Batch is how many messages a request has; 0 = one.
 	Batch int
 	// Count is how many requests there are in all; 0 = until Stop.
@@ -92,8 +95,7 @@ func (l *Loop) work(load *Load) (wait time.Duration) {
 			return longest
 		}
 		if load.Rate > 0 {
-			due := load.begun.Add(time.Duration(float64(load.sent) / load.Rate * float64(time.Second)))
-			if wait := time.Until(due); wait > 0 {
+			if wait := time.Until(load.due()); wait > 0 {
 				return wait
 			}
 		}
@@ -104,10 +106,15 @@ func (l *Loop) work(load *Load) (wait time.Duration) {
 	return longest
 }
 
+// due is when the next request is to be sent by the rate.
+func (load *Load) due() time.Time {
+	return load.begun.Add(time.Duration(float64(load.sent) / load.Rate * float64(time.Second)))
+}
+
 // RollCall sends a message to each audience of the load, again and again, until every stream has got one: of a server
 // that does not say when a stream is live, only that tells.
 func (l *Loop) RollCall(load Load, limit time.Duration) error {
-	load.UnderWay, load.Rate, load.Batch, load.Count, load.calling = 0, 0, 0, len(load.To), true
+	load.UnderWay, load.Rate, load.Due, load.Batch, load.Count, load.calling = 0, 0, false, 0, len(load.To), true
 	deadline := time.Now().Add(limit)
 	for patience := time.Second; ; patience *= 2 {
 		round := load
@@ -129,9 +136,12 @@ func (l *Loop) allCalled() bool { return l.called == len(l.streams) }
 
 // next makes the messages of the next request.
 func (load *Load) next(l *Loop, messages []Message) []Message {
-	now := time.Now().UnixNano()
+	now := time.Now()
+	if load.Due {
+		now = load.due()
+	}
 	for range max(load.Batch, 1) {
-		m := Message{To: load.To[load.turn%len(load.To)], Mark: Mark{Audience: rollCall, Sent: now}}
+		m := Message{To: load.To[load.turn%len(load.To)], Mark: Mark{Audience: rollCall, Sent: now.UnixNano()}}
 		load.turn++
 		if !load.calling {
 			m.Mark.Audience, m.Mark.Number = m.To, l.ledger.send(m.To)

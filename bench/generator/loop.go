@@ -18,6 +18,14 @@ type Loop struct {
 	// Pause is how long the loop rests after each look at its sockets. Without it every delivery of a crowd wakes this
 	// thread, at the sender's cost and at ours; with it a latency is told that much too long at most.
 	Pause time.Duration
+	// ComeBack is after how long a stream that the server ended comes back, with the last id that came; 0 = such an end is a
+	// fault.
+	ComeBack time.Duration
+	// Ended counts the streams that the server ended and that came back.
+	Ended int
+	// Sources are the addresses that connections come from, in turn; none = the system chooses. Each has a range of ports of
+	// its own (ip_local_port_range: 28,000 or so), which is the most of connections to one server.
+	Sources []netip.Addr
 
 	ctx     context.Context // of the whole run
 	address netip.AddrPort
@@ -28,6 +36,8 @@ type Loop struct {
 	ledger  ledger
 	streams []*Stream
 	opening []*Stream // that wait for their turn
+	away    []*Stream // that wait for their time to come back, in order
+	sourced int       // connections that were given a source
 	halfway int       // connections that have not begun yet
 	begun   int
 	called  int // streams that have answered a roll call
@@ -156,7 +166,7 @@ func (l *Loop) state() string {
 
 // connect gives a socket a new connection.
 func (l *Loop) connect(s socket) (fd int, err error) {
-	if fd, err = connect(l.address); err != nil {
+	if fd, err = connect(l.address, l.source()); err != nil {
 		return 0, err
 	}
 	for len(l.sockets) <= fd {
@@ -164,6 +174,15 @@ func (l *Loop) connect(s socket) (fd int, err error) {
 	}
 	l.sockets[fd] = s
 	return fd, l.poller.add(fd)
+}
+
+// source is where the next connection comes from.
+func (l *Loop) source() (from netip.Addr) {
+	if len(l.Sources) == 0 {
+		return from
+	}
+	l.sourced++
+	return l.Sources[l.sourced%len(l.Sources)]
 }
 
 // drop resets a connection.

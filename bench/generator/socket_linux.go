@@ -65,8 +65,8 @@ func (p *poller) news(fd int) error {
 	return p.control(unix.EPOLL_CTL_MOD, fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
 }
 
-// connect begins to connect.
-func connect(to netip.AddrPort) (fd int, err error) {
+// connect begins to connect, from an address where one is given.
+func connect(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 	if !to.Addr().Is4() {
 		return 0, fmt.Errorf("%v: the generator speaks to addresses of IPv4", to)
 	}
@@ -75,6 +75,13 @@ func connect(to netip.AddrPort) (fd int, err error) {
 		return 0, os.NewSyscallError("socket", err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // without it a request may wait, and that shows
+	if from.IsValid() {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // the port is chosen when it is known to where
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()}); err != nil {
+			_ = unix.Close(fd)
+			return 0, os.NewSyscallError("bind", err)
+		}
+	}
 	err = unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
 	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		_ = unix.Close(fd)

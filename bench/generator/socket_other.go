@@ -19,7 +19,7 @@ func (*poller) at(int) (fd int, readable, writable, ended bool) { return 0, fals
 func (*poller) add(int) error                                   { return errLinux }
 func (*poller) news(int) error                                  { return errLinux }
 func (*poller) watch(int, bool) error                           { return errLinux }
-func connect(netip.AddrPort) (fd int, err error)                { return 0, errLinux }
+func connect(netip.AddrPort, netip.Addr) (fd int, err error)    { return 0, errLinux }
 func again(error) bool                                          { return false }
 func read(int, []byte) (int, error)                             { return 0, errLinux }
 func write(int, []byte) (int, error)                            { return 0, errLinux }

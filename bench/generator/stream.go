@@ -28,6 +28,7 @@ type Stream struct {
 	begun, called bool
 	asked         int64         // when the connection was asked for, ns since 1970
 	took          time.Duration // from then until it had begun
+	back          time.Time     // when it is to come back
 	now           int64         // of the piece that is being read
 	onBody        func([]byte)
 	onEvent       func(*Event)
@@ -60,6 +61,17 @@ func (l *Loop) Reset() {
 	}
 }
 
+// Cut resets the connection of one stream, which comes back in its turn with the last id that came.
+func (l *Loop) Cut(s *Stream) {
+	if s.fd < 0 {
+		return // it waits for its turn already
+	}
+	l.sockets[s.fd] = nil
+	reset(s.fd)
+	s.leave()
+	l.opening = append(l.opening, s)
+}
+
 // Reopen has all streams come back, with the last id that came: as many at once as there are.
 func (l *Loop) Reopen() error {
 	for _, s := range l.streams {
@@ -84,6 +96,10 @@ func (s *Stream) Has() bool { return len(s.lastID) > 0 }
 
 // openNext opens the streams whose turn it is.
 func (l *Loop) openNext() error {
+	for len(l.away) > 0 && !time.Now().Before(l.away[0].back) {
+		l.opening = append(l.opening, l.away[0])
+		l.away = l.away[1:]
+	}
 	for len(l.opening) > 0 && l.halfway < atOnce {
 		s := l.opening[0]
 		l.opening = l.opening[1:]
@@ -211,5 +227,11 @@ func (s *Stream) leave() {
 
 func (s *Stream) closed(err error) {
 	s.leave()
+	if s.loop.ComeBack > 0 {
+		s.loop.Ended++
+		s.back = time.Now().Add(s.loop.ComeBack)
+		s.loop.away = append(s.loop.away, s)
+		return
+	}
 	s.loop.fault(fmt.Errorf("a stream broke off: %w", err))
 }
