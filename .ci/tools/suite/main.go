@@ -27,6 +27,7 @@ type part struct {
 	command []string
 	read    reader // counts the tests; nil for a command that is one check
 	beside  bool   // runs together with the part before it: both mostly wait
+	again   rerun  // runs the tests that failed once more; nil where a failure is final, or the runner does so itself
 }
 
 // parts lists the suite in the order it runs: what later parts need first, then the quick ones.
@@ -52,20 +53,20 @@ func parts(root string) []part {
 		{name: "vitest", dir: "web", read: readVitest, env: []string{plain},
 			command: []string{"npm", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json=" + reportArgument}},
 		{name: "tools", beside: true, dir: ".ci/tools", read: readGo, env: []string{binary, "GOLANGCI_LINT=" + lint},
-			command: []string{"go", "test", "-vet=off", "-count=1", "-json", "./..."}},
+			command: []string{"go", "test", "-vet=off", "-count=1", "-json", "./..."}, again: goAgain},
 		// The race detector is written in C. What it need not look into is SQLite, translated to Go: with it, tests on SQLite take
 		// six times as long, for races that are not ours. No other package may be left out: what is inlined into one, or a
 		// generic function that it shares with others, then synchronises unseen, and races are told that there are not.
 		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1", "GOFLAGS="},
 			command: []string{"go", "test", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false",
-				"-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}},
+				"-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
 		{name: "e2e", dir: "web", read: readPlaywright, env: []string{binary},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
 		{name: "e2e-nginx", dir: "web", read: readPlaywright, env: []string{binary, "BELFRY_E2E_VIA=nginx"},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
 		// Two packages at a time: they mostly wait for what they have started. Nothing is measured here.
 		{name: "bench", beside: true, dir: "bench", read: readGo, env: []string{binary},
-			command: []string{"go", "test", "-p=2", "-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}},
+			command: []string{"go", "test", "-p=2", "-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
 	}
 }
 

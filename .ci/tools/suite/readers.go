@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// mostFlaky is how many browser tests of a part may pass only when run again. Each is named at the
+// mostFlaky is how many tests of a part may pass only when run again. Each is named at the
 // end; more of them are no accident of a busy machine.
 const mostFlaky = 2
 
@@ -21,11 +21,15 @@ type goEvent struct {
 	Action, Package, Test, Output string
 }
 
+// raceFound is what package testing says of a test during which the race detector spoke up.
+const raceFound = "race detected during execution of test"
+
 // goPackage gathers what the tests of one package did.
 type goPackage struct {
 	verdicts map[string]string // by test: pass, fail or skip
 	output   map[string]string // of tests that have not passed yet
 	failed   bool
+	raced    bool
 }
 
 // readGo counts the leaves among the tests, for a test with subtests says no more than they do,
@@ -58,8 +62,24 @@ func readGo(stdout io.Reader, screen io.Writer, _ string) (tally, error) {
 	var sum tally
 	for _, name := range slices.Sorted(maps.Keys(packages)) {
 		packages[name].add(name, &sum)
+		sum.final = sum.final || packages[name].raced // a race that does not show twice is one all the same
 	}
 	return sum, nil
+}
+
+// goAgain runs the tests that hold the failed ones, and no others. A package that failed as a whole has none.
+func goAgain(command, failed []string) []string {
+	packages, tests := map[string]bool{}, map[string]bool{}
+	for _, name := range failed {
+		path, test, named := strings.Cut(name, " ")
+		if !named {
+			return nil
+		}
+		top, _, _ := strings.Cut(test, "/")
+		packages[path], tests[top] = true, true
+	}
+	run := "-run=^(" + strings.Join(slices.Sorted(maps.Keys(tests)), "|") + ")$"
+	return slices.Concat(command[:len(command)-1], []string{run}, slices.Sorted(maps.Keys(packages)))
 }
 
 // note takes in one event. Of a package its last words are shown, of a test only what it said
@@ -69,6 +89,7 @@ func (p *goPackage) note(event goEvent, screen io.Writer) {
 	case "output":
 		if event.Test != "" {
 			p.output[event.Test] += event.Output
+			p.raced = p.raced || strings.Contains(event.Output, raceFound)
 		} else if event.Output != "PASS\n" {
 			fmt.Fprint(screen, event.Output)
 		}
@@ -188,7 +209,7 @@ func readPlaywright(stdout io.Reader, screen io.Writer, report string) (tally, e
 		sum.failed += r.Stats.Flaky
 	}
 	for _, name := range r.named("flaky") {
-		sum.names = append(sum.names, name+" (passed when run again)")
+		sum.names = append(sum.names, name+passedAgain)
 	}
 	return sum, nil
 }

@@ -26,7 +26,11 @@ const (
 type tally struct {
 	passed, failed, skipped int
 	names                   []string // of the tests that failed, or passed only when run again
+	final                   bool     // what failed is not to be run again
 }
+
+// passedAgain marks the name of a test that passed only when run again.
+const passedAgain = " (passed when run again)"
 
 func (t *tally) fail(name string) {
 	t.failed++
@@ -46,6 +50,9 @@ type result struct {
 // reader counts the tests of a part: stdout yields what the command prints, for it to show on
 // screen what a person wants to see; after its end, the file report holds the runner's own report.
 type reader func(stdout io.Reader, screen io.Writer, report string) (tally, error)
+
+// rerun makes of a part's command the one that runs the named tests alone; nil if there is none.
+type rerun func(command, failed []string) []string
 
 type runner struct {
 	root, out string
@@ -94,6 +101,9 @@ func (r runner) run(ctx context.Context, p part) result {
 	ctx, cancel := context.WithTimeout(ctx, partLimit)
 	defer cancel()
 	counted, cpu, err := r.execute(ctx, p)
+	if p.again != nil && err != nil && counted.failed > 0 && counted.failed <= mostFlaky && !counted.final {
+		counted, err = r.again(ctx, p, counted, err)
+	}
 	if ctx.Err() != nil {
 		err = fmt.Errorf("ended after %v: %w", time.Since(began).Round(time.Second), ctx.Err())
 	}
@@ -103,6 +113,26 @@ func (r runner) run(ctx context.Context, p part) result {
 		fmt.Fprintf(r.screen, "== %s: %s\n", p.name, verdict.note)
 	}
 	return verdict
+}
+
+// again runs the few tests that failed a second time, alone. They passed if they pass now, and are named: on a machine
+// that others share, one of two thousand tests now and then waits longer than any bound that still says something.
+func (r runner) again(ctx context.Context, p part, counted tally, err error) (tally, error) {
+	failed := counted.names
+	if p.command = p.again(p.command, failed); p.command == nil {
+		return counted, err
+	}
+	p.name += "-again"
+	fmt.Fprintf(r.screen, "\n== %s: %s\n", p.name, strings.Join(p.command, " "))
+	second, _, failure := r.execute(ctx, p)
+	if failure != nil || second.failed+second.skipped > 0 || second.passed == 0 {
+		return counted, err
+	}
+	counted.passed, counted.failed, counted.names = counted.passed+counted.failed, 0, nil
+	for _, name := range failed {
+		counted.names = append(counted.names, name+passedAgain)
+	}
+	return counted, nil
 }
 
 // judge turns a tally and the way the command ended into a result. Nothing that went wrong may

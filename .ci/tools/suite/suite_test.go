@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,6 +78,50 @@ func TestGoTestsAreCounted(t *testing.T) {
 			}
 			if c.wantQuiet != "" && strings.Contains(screen, c.wantQuiet) {
 				t.Errorf("%q of a passing test is shown", c.wantQuiet)
+			}
+		})
+	}
+}
+
+// A test that fails once leaves a file behind and finds it the second time.
+func TestFewFailuresAreRunAgain(t *testing.T) {
+	const head = "package a\nimport (\"os\"; \"testing\")\n" + `
+		func once(t *testing.T, name string) {
+			f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL, 0o600)
+			if err == nil { f.Close(); t.Error("once") }
+		}
+		func TestOther(t *testing.T) { f, _ := os.OpenFile("ran", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); f.WriteString("x"); f.Close() }
+		`
+	for _, c := range []struct {
+		name, code     string
+		race           bool
+		passed, failed int
+		names          string
+	}{
+		{"once", `func TestA(t *testing.T) { t.Run("x", func(t *testing.T) { once(t, "a") }) }`, false, 2, 0, "bells/a TestA/x (passed when run again)"},
+		{"each time", `func TestA(t *testing.T) { t.Error("each time") }`, false, 1, 1, "bells/a TestA"},
+		{"too many", `func TestA(t *testing.T) { once(t, "a") }
+			func TestB(t *testing.T) { once(t, "b") }
+			func TestC(t *testing.T) { once(t, "c") }`, false, 1, 3, "bells/a TestA, bells/a TestB, bells/a TestC"},
+		{"skips the second time", `func TestA(t *testing.T) { once(t, "a"); if !t.Failed() { t.Skip() } }`, false, 1, 1, "bells/a TestA"},
+		{"a race", `func TestA(t *testing.T) {
+			n, done := 0, make(chan int)
+			if _, err := os.Stat("a"); err != nil { os.WriteFile("a", nil, 0o600); go func() { n++; close(done) }(); n++; <-done }
+		}`, true, 1, 1, "bells/a TestA"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := module(t, map[string]string{"a/a_test.go": head + c.code})
+			p := part{command: []string{"go", "test", "-vet=off", "-json", "./..."}, read: readGo, again: goAgain}
+			if c.race {
+				p.command, p.env = slices.Insert(p.command, 2, "-race"), []string{"CGO_ENABLED=1"}
+			}
+			got, screen := run1(t, dir, p)
+			slices.Sort(got.names)
+			if names := strings.Join(got.names, ", "); got.passed != c.passed || got.failed != c.failed || names != c.names {
+				t.Errorf("%d passed, %d failed, named %q; want %d, %d, %q\n%s", got.passed, got.failed, names, c.passed, c.failed, c.names, screen)
+			}
+			if ran, err := os.ReadFile(filepath.Join(dir, "a/ran")); err != nil || string(ran) != "x" {
+				t.Errorf("the other test ran %q (%v)", ran, err)
 			}
 		})
 	}
