@@ -9,8 +9,8 @@ import (
 // What grows, at sizes that tell nothing but that each figure is there.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
-	p := planOf(t, "-scenarios=growth-streams,growth-rows,growth-groups", "-servers=belfry-sqlite", "-rounds=1", "-slices=2", "-duration=50ms", "-warmup=20ms",
-		"-growth-streams=3,6", "-growth-rows=0,300", "-growth-groups=1,40", "-growth-rate=50", "-rate=50", "-appends=40", "-people=50", "-group-streams=5")
+	p := planOf(t, "-scenarios=growth-streams,growth-rows,growth-groups", "-servers=belfry-sqlite", "-rounds=1", "-slices=2", "-duration=250ms", "-warmup=20ms",
+		"-growth-streams=3,6", "-growth-rows=0,300", "-growth-groups=1,40", "-growth-rate=100", "-rate=100", "-appends=40", "-people=50", "-group-streams=5")
 	r := p.measure(io.Discard, func(name string, body func(testing.TB)) { t.Run(name, func(t *testing.T) { body(t) }) })
 	if r.failed() || len(r.Results) != 3*2 {
 		t.Errorf("%+v", r.Results)
