@@ -124,8 +124,9 @@ const openTimeout = 5 * time.Second
 func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
 	ctx, span := tracing.Start(ctx, "open stream", trace.SpanKindServer)
 	defer span.End()
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
+	limited := withLateDeadline(ctx, openTimeout)
+	defer limited.end()
+	ctx = limited
 	if s.isDraining() {
 		s.openings.inc(openingDraining)
 		return Opening{First: pauseFrame(drainWait())}, nil
