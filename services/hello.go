@@ -32,8 +32,9 @@ const retryHello = 2 * time.Second
 
 // Room for most.
 const (
-	helloSize = 1 << 10
-	lockSize  = 128
+	helloSize     = 1 << 10
+	lockSize      = 128
+	lockFrameSize = lockSize + 32
 )
 
 func (s *Streams) firstFrames(who *identity, from start, sum *Summary) []byte {
@@ -41,17 +42,21 @@ func (s *Streams) firstFrames(who *identity, from start, sum *Summary) []byte {
 	at := journal.Position{Epoch: epoch, Offset: from.pos}.String()
 	hello := Hello{Unread: &sum.Unread, Head: journal.Position{Epoch: epoch, Offset: sum.Head.Offset}.String(),
 		Resumed: from.asked && from.refused == "", HeartbeatMS: s.settings.Heartbeat.Milliseconds(), Now: sum.Now}
-	var lock []byte
+	var lock LockEvent
 	if l := who.live; l != nil {
 		view := s.sessions.View(l, true)
 		hello.Session = &view
 		if l.Verdict.State != models.SessionActive {
 			hello.Unread = nil
 		}
-		lock = lockFrame(s.sessions.present(l.Verdict), "")
+		lock = s.sessions.present(l.Verdict)
 	}
 	data := hello.appendJSON(make([]byte, 0, helloSize))
-	first := append(hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}.Encode(), lock...)
+	event := hub.Event{ID: at, Name: "hello", Retry: retryHello, Data: data}
+	first := event.Append(make([]byte, 0, event.Size()+lockFrameSize))
+	if who.live != nil {
+		first = appendLockFrame(first, lock, "")
+	}
 	if from.refused == "" {
 		return first
 	}
@@ -67,7 +72,11 @@ func resetFrame(reason, head string) []byte {
 }
 
 func lockFrame(event LockEvent, id string) []byte {
-	return hub.Event{ID: id, Name: "lock", Data: event.appendJSON(make([]byte, 0, lockSize))}.Encode()
+	return appendLockFrame(make([]byte, 0, lockFrameSize+len(id)), event, id)
+}
+
+func appendLockFrame(b []byte, event LockEvent, id string) []byte {
+	return hub.Event{ID: id, Name: "lock", Data: event.appendJSON(make([]byte, 0, lockSize))}.Append(b)
 }
 
 // pauseFrame sends a client away for the given time.

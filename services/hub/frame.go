@@ -103,8 +103,13 @@ type Event struct {
 //
 // The ID comes last: some clients take it to heart as soon as its line is there, and if the connection
 // broke off in data behind it, they would never ask for this event again.
-func (e Event) Encode() []byte {
-	b := make([]byte, 0, len(e.Data)+len(e.ID)+len(e.Name)+48)
+func (e Event) Encode() []byte { return e.Append(make([]byte, 0, e.Size())) }
+
+// Size is what Append adds at most, in bytes, where there is one line of data.
+func (e Event) Size() int { return len(e.Data) + len(e.ID) + len(e.Name) + 48 }
+
+// Append is Encode, behind what is there already.
+func (e Event) Append(b []byte) []byte {
 	if e.Name != "" {
 		b = append(append(append(b, "event: "...), oneLine(e.Name)...), '\n')
 	}
@@ -112,7 +117,8 @@ func (e Event) Encode() []byte {
 		b = append(strconv.AppendInt(append(b, "retry: "...), e.Retry.Milliseconds(), 10), '\n')
 	}
 	rest := e.Data
-	for {
+	// To look for either byte by itself is five times as quick as for any of both, and JSON has neither.
+	for broken := bytes.IndexByte(rest, '\n') >= 0 || bytes.IndexByte(rest, '\r') >= 0; broken; {
 		end := bytes.IndexAny(rest, "\r\n")
 		if end < 0 {
 			break
