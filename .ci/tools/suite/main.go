@@ -43,7 +43,6 @@ func parts(root string) []part {
 		{name: "tidy", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-tools", dir: ".ci/tools", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-bench", dir: "bench", command: []string{"go", "mod", "tidy", "-diff"}},
-		{name: "vet", command: []string{"go", "vet", "./..."}},
 		{name: "lint", command: []string{lint, "run", "./..."}},
 		{name: "lint-tools", dir: ".ci/tools", command: []string{lint, "run", "./..."}},
 		{name: "lint-bench", dir: "bench", command: []string{lint, "run", "./..."}},
