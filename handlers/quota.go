@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humagin"
 
 	"belfry/middleware"
 	"belfry/services"
@@ -34,6 +35,20 @@ func (s *Server) spend(ctx context.Context, n int) (QuotaHeaders, error) {
 		err = huma.ErrorWithHeaders(err, header)
 	}
 	return told, err
+}
+
+// unspent lets a key through that has something left. It comes before the body is read: a sender that goes on and on beyond
+// its limit costs next to nothing then.
+func (s *Server) unspent(ctx huma.Context, next func(huma.Context)) {
+	if key := middleware.PrincipalOf(ctx.Context()).Key; key != nil {
+		if quota, err := s.Keys.Spent(key); err != nil {
+			told := headersOf(quota)
+			told.each(ctx.SetHeader)
+			middleware.Refuse(humagin.Unwrap(ctx), s.Log, err)
+			return
+		}
+	}
+	next(ctx)
 }
 
 func headersOf(q services.Quota) QuotaHeaders {

@@ -68,6 +68,14 @@ func TestKeyRate(t *testing.T) {
 		} else {
 			r.refused(429, "rate_limited")
 		}
+		// Nobody looks at the body of one that has nothing left.
+		if r := key.post("/api/v1/notices", "no notice"); r.quota() != "5 0 60 12" {
+			s.Errorf("nonsense beyond it: %s", r.quota())
+		} else {
+			r.refused(429, "rate_limited")
+		}
+		key.batch("no notice").refused(429, "rate_limited")
+		s.measures(map[string]float64{`belfry_throttled_total{limit="key"}`: 5})
 		if n := s.number("SELECT count(*) FROM entries WHERE kind = 'notice'"); n != 4 {
 			s.Errorf("%d notices", n)
 		}

@@ -29,7 +29,7 @@ var writeRefusals = slices.Clip(append(slices.Clone(refusals), http.StatusBadReq
 func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
 	handler func(context.Context, *I) (*O, error), statuses ...int) {
 	op := operation(rule, method, path)
-	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)}
+	op.Middlewares = s.admission(rule)
 	if len(statuses) > 0 {
 		op.DefaultStatus = statuses[0]
 	}
@@ -46,6 +46,15 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 		}
 		return out, nil
 	})
+}
+
+// admission is what a request passes before its body is read.
+func (s *Server) admission(rule middleware.Rule) huma.Middlewares {
+	admission := huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)}
+	if rule.Metered {
+		admission = append(admission, s.unspent)
+	}
+	return admission
 }
 
 // init says that a list is never null, but where its tag says so: an empty one is [].

@@ -185,8 +185,9 @@ func (s *Server) routes(api huma.API) {
 	route(s, api, user, http.MethodDelete, "/api/v1/push/subscriptions", s.unsubscribePush, http.StatusNoContent)
 
 	sender := middleware.Rule{User: true, Scope: models.ScopeNoticesWrite}
-	s.publishRoute(api, sender, "/api/v1/notices")
-	s.batchRoute(api, sender, "/api/v1/notices/batch")
+	publisher := middleware.Rule{User: true, Scope: models.ScopeNoticesWrite, Metered: true}
+	s.publishRoute(api, publisher, "/api/v1/notices")
+	s.batchRoute(api, publisher, "/api/v1/notices/batch")
 	route(s, api, sender, http.MethodGet, "/api/v1/recipients", s.findRecipients)
 	route(s, api, sender, http.MethodGet, "/api/v1/notices/sent", s.listSent)
 	route(s, api, sender, http.MethodDelete, "/api/v1/notices/{id}", s.withdrawNotice, http.StatusNoContent)

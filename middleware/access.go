@@ -26,6 +26,8 @@ type Rule struct {
 	Scope models.Scope
 	// Signed lets nobody in but a sender that signs its calls for a key with that scope; see Signature.
 	Signed bool
+	// Metered says that what a key publishes here counts against its limit.
+	Metered bool
 	// Passive says that the call is no activity of the user, though it is no GET.
 	Passive bool
 }

@@ -37,7 +37,21 @@ func (k *Keys) Spend(key *models.Key, n int) (Quota, error) {
 	return k.quotas.spend(key.ID, rate, n)
 }
 
+// Spent refuses a key that may not publish even one notice now. It takes nothing.
+func (k *Keys) Spent(key *models.Key) (Quota, error) {
+	rate := key.Rate()
+	if rate.Count == 0 {
+		return Quota{}, nil
+	}
+	return k.quotas.judge(key.ID, rate, 1, 0)
+}
+
 func (q *quotas) spend(id int64, rate models.Rate, n int) (Quota, error) {
+	return q.judge(id, rate, n, n)
+}
+
+// judge says whether there is room for n, and then takes so many of it.
+func (q *quotas) judge(id int64, rate models.Rate, n, take int) (Quota, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now, perSecond := q.now(), float64(rate.Count)/rate.Per.Seconds()
@@ -54,7 +68,7 @@ func (q *quotas) spend(id int64, rate models.Rate, n int) (Quota, error) {
 		refused.RetryAfter = seconds(over / perSecond)
 		err = &refused
 	default:
-		b.level += float64(n)
+		b.level += float64(take)
 	}
 	q.buckets[id] = b
 	return Quota{Limit: rate.Count, Remaining: int(math.Max(0, float64(rate.Count)-b.level+quotaSlack)), Reset: seconds(b.level / perSecond)}, err
