@@ -25,7 +25,15 @@ const (
 	maxHeader     = 32 << 10
 	// closeTimeout is how long requests under way may take once the streams are gone.
 	closeTimeout = 1500 * time.Millisecond
+	// Of ten descriptors that the process may have, so many are for connections: without the rest the database, its files and
+	// accepting itself would fail once they are full.
+	connectionTenths = 9
 )
+
+func mostConnections() (int, error) {
+	descriptors, err := descriptorLimit()
+	return descriptors / 10 * connectionTenths, err
+}
 
 // gate is a handler that is put there later.
 type gate struct{ handler atomic.Pointer[http.Handler] }
@@ -40,6 +48,7 @@ type front struct {
 	settings         *config.Settings
 	log              *slog.Logger
 	listener         net.Listener
+	connections      *middleware.Connections
 	server, inside   *http.Server // inside is nil where INTERNAL_LISTEN is off
 	public, internal gate
 	leaving          atomic.Bool
@@ -54,7 +63,11 @@ func face(s *config.Settings, log *slog.Logger) *handlers.Server {
 
 // newFront takes the addresses and begins to answer that the node is starting.
 func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front, error) {
-	f := &front{settings: s, log: log, failed: make(chan error, 1)}
+	most, err := mostConnections()
+	if err != nil {
+		return nil, err
+	}
+	f := &front{settings: s, log: log, failed: make(chan error, 1), connections: middleware.NewConnections(most, s.TrustedProxies)}
 	starting, err := face(s, log).Starting()
 	if err != nil {
 		return nil, err
@@ -62,7 +75,7 @@ func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front
 	f.public.open(starting)
 	f.internal.open(handlers.StartingInternal())
 	f.server = &http.Server{Handler: http.HandlerFunc(f.serveHTTP), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		MaxHeaderBytes: maxHeader, ConnState: f.connections.Changed, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	if s.TLSCert != "" {
 		pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
 		if err != nil {
@@ -70,9 +83,11 @@ func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front
 		}
 		f.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
-	if f.listener, err = listen(ctx, s.Listen, unacknowledgedLimit); err != nil {
+	listener, err := listen(ctx, s.Listen, unacknowledgedLimit)
+	if err != nil {
 		return nil, taken(err, "LISTEN")
 	}
+	f.listener = f.connections.Limit(listener)
 	if err := f.openInside(ctx); err != nil {
 		_ = f.listener.Close()
 		return nil, err

@@ -15,7 +15,7 @@ const unacknowledgedLimit = 20 * time.Second
 
 // listen takes connections whose peers have to acknowledge within the limit. On a system where that
 // cannot be set, the kernel's own patience holds.
-func listen(ctx context.Context, address string, unacknowledged time.Duration) (net.Listener, error) {
+func listen(ctx context.Context, address string, unacknowledged time.Duration) (*net.TCPListener, error) {
 	// No keep-alive probes: streams have their heartbeat and the limit, other connections are closed when they idle. That
 	// saves three system calls for each connection of a storm.
 	config := net.ListenConfig{KeepAlive: -1, Control: func(_, _ string, socket syscall.RawConn) (err error) {
@@ -28,5 +28,9 @@ func listen(ctx context.Context, address string, unacknowledged time.Duration) (
 	}}
 	// By default Go listens with Multipath TCP, whose sockets refuse the option.
 	config.SetMultipathTCP(false)
-	return config.Listen(ctx, "tcp", address)
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return listener.(*net.TCPListener), nil //nolint:forcetypeassert // what "tcp" gives
 }

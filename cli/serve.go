@@ -136,7 +136,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, lev
 	if n.server.Push, err = services.NewPush(ctx, db, n.journal, sessions, notices, n.server.Preferences, vault, settings, log); err != nil {
 		return nil, err
 	}
-	n.server.Metrics = &services.Metrics{DB: db, Journal: n.journal, Streams: n.streams, Sessions: sessions, Throttle: throttle,
+	n.server.Metrics = &services.Metrics{DB: db, Journal: n.journal, Streams: n.streams, Sessions: sessions, Throttle: throttle, Hasher: hasher,
 		Keys: n.server.Keys, Tasks: tasks, Push: n.server.Push, Webhooks: n.server.Webhooks, Bus: health.Hints}
 	n.server.Nodes = services.NewNodes(db, n.journal, n.streams, sessions, nodeName(s), n.server.Version, level, log)
 	if s.OIDCIssuer != "" {
@@ -240,6 +240,7 @@ func (n *node) serve(ctx context.Context, f *front) error {
 	if err != nil {
 		return err
 	}
+	n.server.Connections = f.connections
 	f.open(router, n.server.Internal(), n.streams.CloseAll)
 	n.log.Info("ready", "listen", f.listener.Addr().String(), "url", n.settings.PublicURL.String(), "version", n.server.Version)
 	n.tell(daemon.SdNotifyReady)

@@ -27,7 +27,7 @@ func (s *Server) Internal() http.Handler {
 // registry has everything that is measured.
 func (s *Server) registry() *prometheus.Registry {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.requests)
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), s.requests, s.Connections)
 	s.Metrics.Register(registry)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "belfry_build_info", Help: "1, with what this node was built from.",
 		ConstLabels: prometheus.Labels{"version": s.Version, "go_version": runtime.Version(), "database": s.Metrics.DB.Dialect}})

@@ -39,6 +39,7 @@ type Server struct {
 	Health      *Health
 	Metrics     *services.Metrics
 	Nodes       *services.Nodes
+	Connections *middleware.Connections
 	Log         *slog.Logger
 
 	PublicURL      *url.URL // scheme and host

@@ -81,6 +81,7 @@ type site struct {
 	db       *services.Database
 	journal  *journal.Journal
 	throttle *services.Throttle
+	hasher   *services.Hasher
 	server   *handlers.Server
 	engine   *gin.Engine
 	internal http.Handler
@@ -179,7 +180,7 @@ func newSite(t testing.TB, address string, change func(*settings)) *site {
 	}
 	s.wire(log)
 	s.server.Tasks = services.NewTasks(s.db, s.journal, s.server.Notices, announcer)
-	s.server.Metrics = &services.Metrics{DB: s.db, Journal: s.journal, Streams: s.server.Streams, Sessions: s.server.Sessions, Throttle: s.throttle,
+	s.server.Metrics = &services.Metrics{DB: s.db, Journal: s.journal, Streams: s.server.Streams, Sessions: s.server.Sessions, Throttle: s.throttle, Hasher: s.hasher,
 		Keys: s.server.Keys, Tasks: s.server.Tasks, Push: s.server.Push, Webhooks: s.server.Webhooks, Bus: bus}
 	s.server.Nodes = services.NewNodes(s.db, s.journal, s.server.Streams, s.server.Sessions, "here:8080", "test", s.level, log)
 	running.Go(func() { s.server.Nodes.Run(background) })
@@ -197,7 +198,7 @@ func newSite(t testing.TB, address string, change func(*settings)) *site {
 
 func (s *site) wire(log *slog.Logger) {
 	set := &s.settings
-	hasher := services.NewHasher(services.HashCost{Memory: 8, Passes: 1, Lanes: 1}) // that of cheapHash
+	s.hasher = services.NewHasher(services.HashCost{Memory: 8, Passes: 1, Lanes: 1}) // that of cheapHash
 	ring, err := services.NewKeyring(s.Context(), s.db, bytes.Repeat([]byte("k"), services.MinSecret))
 	if err != nil {
 		s.Fatal(err)
@@ -206,12 +207,13 @@ func (s *site) wire(log *slog.Logger) {
 	throttle := services.NewThrottle(set.rate, time.Now)
 	s.throttle = throttle
 	factors := services.NewFactors(s.db, services.NewVault(ring), throttle, set.public.Hostname())
-	sessions := services.NewSessions(s.db, s.journal, hasher, tokens, throttle, factors, set.limits, log)
+	sessions := services.NewSessions(s.db, s.journal, s.hasher, tokens, throttle, factors, set.limits, log)
 	notices := services.NewNotices(s.db, s.journal)
 	s.server = &handlers.Server{
-		Audit: services.NewAudit(s.db), Webhooks: services.NewWebhooks(s.db, s.journal, services.NewVault(ring), log),
+		Connections: middleware.NewConnections(1<<20, set.proxies),
+		Audit:       services.NewAudit(s.db), Webhooks: services.NewWebhooks(s.db, s.journal, services.NewVault(ring), log),
 		Factors: factors, PublicURL: set.public,
-		Users: services.NewUsers(s.db, s.journal, hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal, services.NewVault(ring)),
+		Users: services.NewUsers(s.db, s.journal, s.hasher), Groups: services.NewGroups(s.db, s.journal), Keys: services.NewKeys(s.db, s.journal, services.NewVault(ring)),
 		Sessions: sessions, Passkeys: services.NewPasskeys(s.db, sessions, set.public, log), Notices: notices, Recipients: services.NewRecipients(s.db), Tokens: tokens,
 		Preferences: services.NewPreferences(s.db, s.journal),
 		Streams:     services.NewStreams(s.db, s.journal, hub.New(s.journal.Cursor(), hub.RecentEntries), sessions, notices, set.streams, log),

@@ -45,6 +45,7 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			err = models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB.")
 		} else {
+			_ = c.Error(err) // Requests counts those that were not there in time
 			err = &models.Error{Code: models.CodeUnreadable, Detail: "The body cannot be read.", Err: err}
 		}
 		if err != nil {

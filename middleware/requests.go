@@ -1,7 +1,9 @@
 package middleware
 
 import (
+	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 type Requests struct {
 	answers *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
+	late    prometheus.Counter
 }
 
 // requestBuckets are seconds. Most requests are one query, or one commit; a password takes its time.
@@ -28,6 +31,7 @@ func NewRequests() *Requests {
 			[]string{"method", "route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "belfry_http_request_duration_seconds", Help: "Requests but for streams, until they were answered.",
 			Buckets: requestBuckets}, []string{"method", "route"}),
+		late: prometheus.NewCounter(prometheus.CounterOpts{Name: "belfry_http_bodies_late_total", Help: "Requests refused because their body was not there in time."}),
 	}
 }
 
@@ -35,12 +39,14 @@ func NewRequests() *Requests {
 func (r *Requests) Describe(to chan<- *prometheus.Desc) {
 	r.answers.Describe(to)
 	r.seconds.Describe(to)
+	r.late.Describe(to)
 }
 
 // Collect gives the figures as they stand.
 func (r *Requests) Collect(to chan<- prometheus.Metric) {
 	r.answers.Collect(to)
 	r.seconds.Collect(to)
+	r.late.Collect(to)
 }
 
 // Count counts each request, first of all handlers, so that it sees what became of it.
@@ -60,6 +66,9 @@ func (r *Requests) Count() gin.HandlerFunc {
 		}()
 		c.Next()
 		aborted = false
+		if fault := c.Errors.Last(); fault != nil && errors.Is(fault, os.ErrDeadlineExceeded) {
+			r.late.Inc()
+		}
 	}
 }
 

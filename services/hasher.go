@@ -3,8 +3,12 @@ package services
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
+	"time"
 
 	"github.com/alexedwards/argon2id"
+
+	"belfry/models"
 )
 
 // Hasher turns passwords into argon2id hashes. Few run at a time: by default each takes 19 MiB and a core for some 20 ms, and half
@@ -12,8 +16,17 @@ import (
 type Hasher struct {
 	params argon2id.Params
 	slots  chan struct{}
-	decoy  string // verified for unknown names, so that they take as long as known ones
+	line   chan struct{} // who hashes or waits for it
+	decoy  string        // verified for unknown names, so that they take as long as known ones
+
+	refusals atomic.Int64
 }
+
+// hasherLine is how many may wait for each slot: some five seconds' worth. Who came behind them would have given up, or run
+// into the request's deadline, before it was their turn, and cost a hash all the same.
+const hasherLine = 256
+
+var errHasherFull = &models.Error{Code: models.CodeUnavailable, Detail: "Too many passwords are being checked; try again.", RetryAfter: 5 * time.Second}
 
 // HashCost is what a hash costs (RFC 9106 §3.1).
 type HashCost struct {
@@ -28,7 +41,8 @@ var DefaultHashCost = HashCost{Memory: 19 << 10, Passes: 2, Lanes: 1}
 // NewHasher makes hashes at the given cost; it verifies those of any.
 func NewHasher(cost HashCost) *Hasher {
 	params := argon2id.Params{Memory: cost.Memory, Iterations: cost.Passes, Parallelism: cost.Lanes, SaltLength: 16, KeyLength: 32}
-	h := &Hasher{params: params, slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	slots := max(1, runtime.GOMAXPROCS(0)/2)
+	h := &Hasher{params: params, slots: make(chan struct{}, slots), line: make(chan struct{}, slots*hasherLine)}
 	decoy, err := argon2id.CreateHash("no password is this one", &h.params)
 	if err != nil {
 		panic("services: no randomness: " + err.Error())
@@ -68,11 +82,21 @@ func (h *Hasher) Outdated(hash string) bool {
 
 func (h *Hasher) enter(ctx context.Context) error {
 	select {
+	case h.line <- struct{}{}:
+	default:
+		h.refusals.Add(1)
+		return errHasherFull
+	}
+	select {
 	case h.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		<-h.line
 		return ctx.Err()
 	}
 }
 
-func (h *Hasher) leave() { <-h.slots }
+func (h *Hasher) leave() {
+	<-h.slots
+	<-h.line
+}

@@ -20,6 +20,7 @@ type Metrics struct {
 	Streams  *Streams
 	Sessions *Sessions
 	Throttle *Throttle
+	Hasher   *Hasher
 	Keys     *Keys
 	Tasks    *Tasks
 	Push     *Push
@@ -100,6 +101,7 @@ func (m *Metrics) people(f figures) {
 	f.counters("belfry_login_failures_total", "Wrong proofs, by what they were for.", "at", m.DB.failures)
 	const name, help = "belfry_throttled_total", "Requests that a limit turned away."
 	f.counters(name, help, "limit", m.Throttle.refusals)
+	f.counter(name, help, m.Hasher.refusals.Load(), "limit", "passwords")
 	f.counter(name, help, m.Keys.quotas.refusals.Load(), "limit", "key")
 	f.counter(name, help, m.Streams.openings[openingLimit].Load(), "limit", "streams_per_user")
 }
