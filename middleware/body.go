@@ -39,11 +39,15 @@ func Bulk(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
+		if c.Request.ContentLength > limit { // nobody has to send it first, nor we to keep it
+			Refuse(c, log, tooLargeFor(limit))
+			return
+		}
 		raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), min(c.Request.ContentLength, MaxBody))
 		if err == nil {
 			err = check(raw)
 		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			err = models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB.")
+			err = tooLargeFor(limit)
 		} else {
 			_ = c.Error(err) // Requests counts those that were not there in time
 			err = &models.Error{Code: models.CodeUnreadable, Detail: "The body cannot be read.", Err: err}
@@ -58,6 +62,10 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 		}
 		next(huma.WithValue(ctx, rawBodyKey{}, raw))
 	}
+}
+
+func tooLargeFor(limit int64) error {
+	return models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB.")
 }
 
 // readAll is io.ReadAll into room for what is announced, in bytes (-1 = nothing is): a batch would else be copied a dozen

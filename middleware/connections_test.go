@@ -221,6 +221,14 @@ func TestLateBodies(t *testing.T) {
 	b.counts(lateBodies, "1")
 }
 
+// TestDeclaredBodies: one that says itself that it is too large is refused before it is sent.
+func TestDeclaredBodies(t *testing.T) {
+	b := newBounded(t, 100, 100, nil)
+	if got := b.answered(b.dial("127.0.0.1", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")); got != "HTTP/1.1 413" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 // TestTakenOverConnections: the server does not tell of the end of a connection that it has let go of, and it counts all the same.
 func TestTakenOverConnections(t *testing.T) {
 	b := newBounded(t, 100, 100, func(s *http.Server) {

@@ -34,7 +34,7 @@ func (f *find) Flags(set *flag.FlagSet) {
 	set.StringVar(&f.databases, "databases", "postgres,sqlite", "a node on each of these, one after the other")
 	set.DurationVar(&f.late, "p99", 100*time.Millisecond, "one in a hundred notices may take longer, until it is durable or until it is read from a stream")
 	set.Float64Var(&f.memory, "memory", 0, "`MiB` that a node may hold; 0 = half of the machine's")
-	set.IntVar(&f.most, "most", 0, "idle streams to stop at; 0 = as many as a process may have descriptors")
+	set.IntVar(&f.most, "most", 0, "idle streams to stop at; 0 = as many as the descriptors of a process allow")
 	set.IntVar(&f.streams, "streams", 1000, "streams that notices go to")
 	set.IntVar(&f.fastest, "fastest", 1<<20, "notices a second to stop at")
 	set.Float64Var(&f.probes, "probes", 100, "notices a second, for one person each, that show that idle streams live")
@@ -43,7 +43,7 @@ func (f *find) Flags(set *flag.FlagSet) {
 	set.DurationVar(&f.duration, "duration", 5*time.Second, "time of each measuring")
 }
 
-// spare are descriptors of a node that are no stream, and more: its database, its files, those who publish.
+// spare are connections of a node that are no stream, and more: those who publish.
 const spare = 200
 
 func (f *find) Run(t testing.TB, out io.Writer) {
@@ -55,7 +55,7 @@ func (f *find) Run(t testing.TB, out io.Writer) {
 	}
 	full := ""
 	if f.most == 0 {
-		f.most, full = descriptors-spare, fmt.Sprintf("a process may have %s descriptors here", thousands(float64(descriptors)))
+		f.most, full = descriptors/10*9-spare, fmt.Sprintf("of the %s descriptors that a process may have here, a node keeps a tenth for itself", thousands(float64(descriptors)))
 	}
 	f.memory = cmp.Or(f.memory, machine.Memory()/mib/2)
 	about, err := machine.Conditions(t.TempDir())
