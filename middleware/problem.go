@@ -96,7 +96,9 @@ func problemOf(err error) *Problem {
 
 // logged writes the cause of a fault of ours into the log; a refusal is no news.
 func logged(ctx context.Context, log *slog.Logger, p *Problem, err error) {
+	refusal, ok := errors.AsType[*models.Error](err)
 	switch {
+	case ok && refusal.Code == models.CodeUnavailable && refusal.Err == nil: // a limit, not a fault; who meets it may do so a thousand times a second
 	case errors.Is(err, context.Canceled): // whoever asked has gone, and may do so a thousand times a second
 	case p.Status == http.StatusServiceUnavailable:
 		log.WarnContext(ctx, "a request could not be answered", "error", err)

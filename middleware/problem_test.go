@@ -46,11 +46,12 @@ func TestProblemOf(t *testing.T) {
 	}
 }
 
-// TestWhoHasGoneIsNoNews: else anybody could fill the log, and set off the alert of errors.
+// TestWhoHasGoneIsNoNews, nor is who meets a limit: else anybody could fill the log, and set off the alert of errors.
 func TestWhoHasGoneIsNoNews(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]string{
 		fmt.Errorf("reading: %w", context.Canceled): "", context.DeadlineExceeded: "level=WARN", errors.New("of ours"): "level=ERROR",
+		models.Unavailable(errors.New("the database")): "level=WARN", models.Errorf(models.CodeUnavailable, "too many at once"): "",
 	} {
 		var out strings.Builder
 		logged(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), problemOf(err), err)
