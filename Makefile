@@ -28,7 +28,7 @@ ONLY ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build release run test test-security test-deps debian-packages verify-faults verify-upgrade bench bench-publish bench-herd bench-lock bench-capacity soak lint fmt api docs clean
+.PHONY: help build release run test test-security test-deps debian-packages verify-faults verify-upgrade verify-abuse bench bench-publish bench-herd bench-lock bench-capacity soak lint fmt api docs clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-21s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ verify-faults-mutants: debian-packages ## break one promise of the sources at a 
 
 # ARGS="-batch 100" passes flags on; ARGS=-h lists them.
 ARGS ?=
+
+verify-abuse: debian-packages ## attack a server in a dozen ways: each has to be refused and counted, the others unharmed [ARGS=-h]
+	@cd bench && $(GO) run ./abuse verify $(ARGS)
+
 MEASURE := cd bench && $(GO) run ./measure
 
 bench: debian-packages ## Belfry beside the raw write limit and its peers: medians and ratios [ARGS=-h]

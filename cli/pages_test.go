@@ -150,6 +150,7 @@ var shownBlocks = []struct{ page, beginning, by string }{
 	{"docs/operate.md", "make bench-capacity", "bench/capacity/capacity_test.go TestFind"},
 	{"docs/metrics.md", "scrape_configs:", "it is Prometheus' configuration"},
 
+	{"docs/limits.md", "make verify-abuse", "bench/abuse/abuse_test.go TestVerify"},
 	{"docs/faults.md", "make verify-faults", "bench/faults/verify_test.go TestPageNamesFaults"},
 	{"docs/performance.md", "make bench", "bench/compare/compare_test.go TestPage"},
 }

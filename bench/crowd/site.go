@@ -3,6 +3,7 @@ package crowd
 
 import (
 	"bytes"
+	"cmp"
 	"database/sql"
 	"fmt"
 	"testing"
@@ -33,8 +34,9 @@ type Shape struct {
 	LastSeen func(person int) time.Time // when the person's session was last active; nil = now
 	Log      bool                       // there is a log already: so many rows, and the newest
 	Rows     int
-	Counted  bool // PostgreSQL counts what it is asked
-	Internal bool // the node has an internal listener
+	Counted  bool   // PostgreSQL counts what it is asked
+	Internal bool   // the node has an internal listener
+	Scopes   string // of the key; empty = notices:write
 	Settings []string
 }
 
@@ -71,7 +73,7 @@ func Start(t testing.TB, s Shape) *Site {
 		settings = append(settings, "INTERNAL_LISTEN="+site.Internal)
 	}
 	site.Node = server.New(t, database, settings...)
-	site.Key = site.Node.AddKey("bench", "notices:write")
+	site.Key = site.Node.AddKey("bench", cmp.Or(s.Scopes, "notices:write"))
 	site.Cookies = write(t, database, s)
 	site.Node.MustStart()
 	return site
