@@ -38,8 +38,8 @@ type verify struct {
 func (v *verify) Flags(set *flag.FlagSet) {
 	set.StringVar(&v.database, "database", "sqlite", "sqlite or postgres")
 	set.IntVar(&v.streams, "streams", 200, "streams of the bystanders")
-	set.IntVar(&v.slices, "slices", 3, "times that are measured without each attack, and as many with it, in turn")
-	set.DurationVar(&v.slice, "slice", 4*time.Second, "how long each of them is")
+	set.IntVar(&v.slices, "slices", 7, "times that are measured without each attack, and as many with it, in turn")
+	set.DurationVar(&v.slice, "slice", 2*time.Second, "how long each of them is")
 	set.DurationVar(&v.settle, "settle", time.Second, "how long nothing is measured once an attack has met its limit, and when it is over")
 	set.Float64Var(&v.most, "most", 1.5, "what the bystanders' p99 may be multiplied by; 0 = it is not judged")
 	set.StringVar(&v.only, "only", "", "these attacks alone, separated by semicolons")
