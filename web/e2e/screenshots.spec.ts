@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Page } from '@playwright/test'
 import { Authenticator } from './authenticator'
-import { expect, row, test, toast, visitAs } from './fixtures'
+import { expect, PASSWORD, row, test, toast, visitAs } from './fixtures'
 import { OUTPUT } from './states'
 
 const images = join(import.meta.dirname, '../../docs/images')
@@ -212,9 +212,41 @@ function drawWork(): void {
   })
 }
 
+/** Whom an administrator sees signed in, and what keys there are. */
+function drawPeople(): void {
+  const devices = [
+    ['bob', 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Version/18.1 Safari/605.1'],
+    ['bob', 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/133.0'],
+    ['cleo', 'Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/18.1 Safari/605.1'],
+    ['ann', 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'],
+  ] as const
+  const keys = [
+    { name: 'monitoring', scopes: ['notices:write'], rate: '600/m' },
+    { name: 'deployments', scopes: ['notices:write', 'tasks:write'] },
+    { name: 'directory', scopes: ['users:write', 'sessions:write'] },
+    { name: 'intranet', scopes: ['tickets:write'] },
+  ]
+
+  test('pictures: sessions, keys', async ({ browser, server }) => {
+    const ann = await server.signIn('ann')
+    const cleo = { username: 'cleo', display_name: 'Cleo Marsh', password: PASSWORD }
+    await ann.call('post', '/users', cleo)
+    for (const [name, userAgent] of devices) await visitAs(browser, server, name, { userAgent })
+    await (await server.signIn('cleo')).call('post', '/session/lock')
+    for (const key of keys) await ann.call('post', '/keys', key)
+    const page = await visitAs(browser, server, 'ann', { ...DESK, colorScheme: 'light' })
+    for (const name of ['sessions', 'keys']) {
+      await page.goto(`/admin/${name}`)
+      await expect(page.getByTestId(name)).toBeVisible()
+      await take(page, name)
+    }
+  })
+}
+
 if (process.env.SCREENSHOTS === '1') {
   pictures.forEach(draw)
   drawWriting()
   drawSecurity()
   drawWork()
+  drawPeople()
 }
