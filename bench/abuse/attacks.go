@@ -30,7 +30,7 @@ const (
 	signInLine   = 600        // connections that wait for a password: more than the line holds on few cores
 	largeNotices = 100        // a second
 	batches      = 10         // a second
-	batchCallers = 8          // fewer than what fills the line of notices with batches
+	batchCallers = 8          // their batches fill more than their half of the line of notices
 	deaf         = 8          // streams that read nothing
 	deafFor      = 3 * time.Second
 	tooLarge     = 17 << 20 // bytes
@@ -56,7 +56,7 @@ func assaults() []assault {
 		{"a key beyond its limit", "`--rate` of the key", "429", "belfry_throttled_total", `limit="key"`, (*attacker).limitedKey},
 		{"requests without a credential", "none; 401", "401", "belfry_http_requests_total", `status="401"`, (*attacker).nobody},
 		{"paths that are not there", "none; 404", "404", "belfry_http_requests_total", `status="404"`, (*attacker).nowhere},
-		{"batches of a key without a limit", "none", unlimited, "belfry_http_requests_total", `route="/api/v1/notices/batch",status="200"`, (*attacker).batches},
+		{"batches of a key without a limit", "5,000 of a sender may wait", unlimited, "belfry_http_requests_total", `route="/api/v1/notices/batch",status="200"`, (*attacker).batches},
 		{"a reader that reads nothing", "1 MiB may wait for a stream", "unread", "belfry_evictions_total", "", (*attacker).deafReaders},
 	}
 }

@@ -180,22 +180,20 @@ func TestTransactIsOneWithItsEntries(t *testing.T) {
 	})
 }
 
-// TestFullQueueRefuses needs no second database: the queue is the journal's own.
+// TestFullQueueRefuses needs no second database: the queue is the journal's own. Who has half of it is turned away, and the
+// others are not before it is full.
 func TestFullQueueRefuses(t *testing.T) {
 	t.Parallel()
 	n := open(t, testpg.Database(t))
 	release := n.stall(t)
-	accepted := int64(0)
-	for {
-		err := n.leave(t, accepted)
-		if errors.Is(err, journal.ErrFull) {
-			break
-		}
-		if accepted++; !errors.Is(err, context.Canceled) || accepted > 20_000 {
-			t.Fatalf("append %d: %v", accepted, err)
-		}
+	const stalled = 1_000 // two transactions at most that stall: what is in them waits no more
+	accepted := n.fill(t, "key:1")
+	if accepted < 5_000 || accepted > 5_000+stalled {
+		t.Errorf("one is turned away after %d", accepted)
 	}
-	if accepted < 10_000 {
+	accepted += n.fill(t, "key:2")
+	accepted += n.fill(t, "key:3")
+	if accepted < 10_000 || accepted > 10_000+stalled {
 		t.Errorf("full after %d", accepted)
 	}
 	release()
@@ -205,11 +203,29 @@ func TestFullQueueRefuses(t *testing.T) {
 	}
 }
 
+// fill appends until an actor is turned away, and says how many were taken.
+func (n *node) fill(t *testing.T, actor string) (accepted int64) {
+	t.Helper()
+	for {
+		err := n.leaveBy(t, actor, accepted)
+		if errors.Is(err, journal.ErrFull) {
+			return accepted
+		}
+		if accepted++; !errors.Is(err, context.Canceled) || accepted > 20_000 {
+			t.Fatalf("append %d: %v", accepted, err)
+		}
+	}
+}
+
 // leave appends and does not wait for the outcome.
-func (n *node) leave(t *testing.T, name any) error {
+func (n *node) leave(t *testing.T, name any) error { return n.leaveBy(t, "user:1", name) }
+
+func (n *node) leaveBy(t *testing.T, actor string, name any) error {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := n.Append(gone, draft("user:1", name))
+	d := draft("user:1", name)
+	d.Actor = actor
+	_, err := n.Append(gone, d)
 	return err
 }
 

@@ -32,7 +32,7 @@ func (j *Journal) commitLoop() {
 					return
 				}
 			}
-			j.dequeue(first)
+			j.line.leave(first)
 		}
 		batch, isFull, rest := j.gather(first, last, began.Add(lingerFor))
 		began, last, held = time.Now(), len(batch), rest
@@ -76,7 +76,7 @@ func (j *Journal) gather(first *pending, enough int, until time.Time) (batch []*
 func (j *Journal) another(patient bool, until time.Time) (p *pending) {
 	select {
 	case p = <-j.queue:
-		j.dequeue(p)
+		j.line.leave(p)
 		return p
 	default:
 	}
@@ -87,7 +87,7 @@ func (j *Journal) another(patient bool, until time.Time) (p *pending) {
 	defer timer.Stop()
 	select {
 	case p = <-j.queue:
-		j.dequeue(p)
+		j.line.leave(p)
 	case <-timer.C:
 	case <-j.closed:
 	}

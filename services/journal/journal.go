@@ -18,9 +18,6 @@ import (
 
 // Bounds of the group commit.
 const (
-	// queueLimit and queueBytes are how much may wait; who comes next is told to come again.
-	queueLimit = 10_000
-	queueBytes = 64 << 20
 	// batchLimit is how many go into one transaction. From 50 to 500 rows a batch the database's
 	// throughput doubles and then hardly grows, while the last in the batch waits longer.
 	batchLimit = 500
@@ -45,8 +42,7 @@ type Journal struct {
 	observers []observer
 
 	queue  chan *pending
-	queued atomic.Int64  // drafts that wait
-	bytes  atomic.Int64  // of their payloads
+	line   line
 	closed chan struct{} // no more appends
 	done   chan struct{} // the committer has answered all it took
 	once   sync.Once
@@ -82,7 +78,7 @@ func Open(ctx context.Context, read, write *gorm.DB, announcer Announcer, log *s
 }
 
 func start(ctx context.Context, s store, announcer Announcer, log *slog.Logger) (*Journal, error) {
-	j := &Journal{store: s, announcer: announcer, log: log, counts: newCounts(),
+	j := &Journal{store: s, announcer: announcer, log: log, counts: newCounts(), line: line{of: map[string]load{}},
 		queue: make(chan *pending, queueLimit), closed: make(chan struct{}), done: make(chan struct{})}
 	head, err := j.look(ctx)
 	if err != nil {
@@ -141,19 +137,12 @@ func (j *Journal) enqueue(p *pending) error {
 		return ErrClosed
 	default:
 	}
-	queued, bytes := j.queued.Add(int64(len(p.drafts))), j.bytes.Add(p.bytes)
-	if queued > queueLimit || bytes > queueBytes {
-		j.dequeue(p)
+	if !j.line.enter(p) {
 		j.counts.refused.Add(int64(len(p.drafts)))
 		return ErrFull
 	}
 	j.queue <- p // never waits: each holds a draft at least, and no more than queueLimit are let in
 	return nil
-}
-
-func (j *Journal) dequeue(p *pending) {
-	j.queued.Add(-int64(len(p.drafts)))
-	j.bytes.Add(-p.bytes)
 }
 
 // Transact runs a business transaction whose entries are appended as its last statement, so that a

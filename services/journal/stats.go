@@ -71,7 +71,7 @@ func (c *counts) committed(batch []*pending, entries int, began time.Time, err e
 // Stats tells how the log goes here.
 func (j *Journal) Stats() Stats {
 	s := Stats{Cursor: j.tail.at(), Holes: j.tail.holes.Load(), Appended: j.counts.kinds(), Refused: j.counts.refused.Load(),
-		Failed: j.counts.failed.Load(), Waiting: j.queued.Load(),
+		Failed: j.counts.failed.Load(), Waiting: int64(j.line.length()),
 		Latencies: j.counts.latencies.Clone(), Commits: j.counts.commits.Clone(), Batches: j.counts.batches.Clone()}
 	s.Head = max(s.Cursor, j.tail.head.Load(), j.Committed())
 	if seen := j.tail.sight.Load(); seen != nil {
