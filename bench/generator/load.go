@@ -101,6 +101,7 @@ func (l *Loop) work(load *Load) (wait time.Duration) {
 		}
 		p := l.idle[len(l.idle)-1]
 		l.idle = l.idle[:len(l.idle)-1]
+		p.renew()
 		p.send(load)
 	}
 	return longest

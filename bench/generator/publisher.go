@@ -12,6 +12,7 @@ type publisher struct {
 	loop     *Loop
 	fd       int
 	up       bool      // the connection stands
+	rests    time.Time // since when it waits for something to send
 	load     *Load     // of the request that is not answered yet; nil: it waits for one
 	messages []Message // of that request
 	call     int       // its number, where it is a call
@@ -24,8 +25,20 @@ type publisher struct {
 }
 
 func (p *publisher) connect() (err error) {
+	p.rests = time.Now()
 	p.fd, err = p.loop.connect(p)
 	return err
+}
+
+// stale is how long a connection may rest and be used again: well below what servers wait for it, or it might be hung up just
+// as a request goes out, and whether that was taken nobody would know (RFC 9112 §9.3.1).
+const stale = 30 * time.Second
+
+// renew connects anew where the connection has rested too long.
+func (p *publisher) renew() {
+	if p.up && time.Since(p.rests) > stale {
+		p.loop.drop(p.fd, io.EOF)
+	}
 }
 
 // send puts the next request together and sends as much of it as goes.
@@ -127,6 +140,7 @@ func (p *publisher) rest() {
 	p.load.busy--
 	p.load, p.messages = nil, p.messages[:0]
 	p.loop.busy--
+	p.rests = time.Now()
 	p.loop.idle = append(p.loop.idle, p)
 }
 
