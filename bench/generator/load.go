@@ -99,8 +99,9 @@ func (l *Loop) work(load *Load) (wait time.Duration) {
 				return wait
 			}
 		}
-		p := l.idle[len(l.idle)-1]
-		l.idle = l.idle[:len(l.idle)-1]
+		// That which has rested longest: one that is never used a server takes for a client who is late, and hangs up on it.
+		p := l.idle[0]
+		l.idle = l.idle[1:]
 		p.renew()
 		p.send(load)
 	}
