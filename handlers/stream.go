@@ -136,7 +136,8 @@ func writeField(head *bytes.Buffer, name, value string) {
 	head.WriteString("\r\n")
 }
 
-// streamFields are what the head of a stream has besides that of any other answer.
+// streamFields are what the head of a stream has besides that of any other answer. That nothing keeps it says middleware.NoStore,
+// behind which all streams are.
 var streamFields = [...]struct{ name, value string }{
 	{"Content-Type", "text/event-stream"},
 	{"X-Accel-Buffering", "no"}, // nginx would hold events back to fill its buffers
