@@ -131,21 +131,10 @@ func taken(err error, setting string) error {
 // serveHTTP closes connections that a balancer keeps, one by one behind an answer, while the node leaves:
 // closed all at once in the end, some would be in use for a request just then.
 func (f *front) serveHTTP(w http.ResponseWriter, r *http.Request) {
-	_ = growStack(len(r.Method))
 	if f.leaving.Load() {
 		w.Header().Set("Connection", "close")
 	}
 	f.public.ServeHTTP(w, r)
-}
-
-// growStack has the goroutine's stack grow here, where there are few frames to copy, and not a dozen calls further down: there it
-// takes four microseconds of each new connection, and many come at once. What it gives is of no use but to keep the compiler
-// from leaving the array out.
-//
-//go:noinline
-func growStack(n int) byte {
-	var room [4 << 10]byte
-	return room[n&(len(room)-1)]
 }
 
 // open lets requests through to the node. Streams end by what onShutdown does; without it stop

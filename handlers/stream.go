@@ -122,7 +122,7 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 func writeHeader(head *bytes.Buffer, h http.Header) {
 	for name, values := range h {
 		for _, value := range values {
-			if !strings.ContainsAny(value, "\r\n") {
+			if strings.IndexByte(value, '\n') < 0 && strings.IndexByte(value, '\r') < 0 {
 				writeField(head, name, value)
 			}
 		}

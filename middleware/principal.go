@@ -50,11 +50,11 @@ func (k Cookies) Name() string {
 
 // Of reads the session's cookie; empty when there is none.
 func (k Cookies) Of(c *gin.Context) string {
-	value, err := c.Cookie(k.Name())
+	cookie, err := c.Request.Cookie(k.Name()) // as it is: Gin would look for escapes, which a token has none of
 	if err != nil {
 		return ""
 	}
-	return value
+	return cookie.Value
 }
 
 var errCredentialInQuery = models.Errorf(models.CodeUnauthenticated, "A credential does not belong into an address.")

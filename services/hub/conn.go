@@ -319,9 +319,8 @@ func (c *Conn) Advance(frames []*Frame, upTo int64) {
 // step queues frames up to stepBytes, and says whether they all went.
 func (c *Conn) step(frames []*Frame, upTo int64) bool {
 	size := 0
-	now := time.Now()
 	for _, f := range frames {
-		if f.over(now) {
+		if f.over() {
 			continue
 		}
 		if size += f.size(); size > stepBytes && size > f.size() {
