@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os/user"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
 	"belfry/config"
 	"belfry/services"
+	"belfry/services/hashing"
 )
 
 // The exit codes.
@@ -50,6 +52,7 @@ type commands struct {
 type console struct {
 	in       io.Reader
 	out, err io.Writer
+	self     string // this program's file; empty where it is not to be started once more
 }
 
 // usageError is a mistake in how a command was called.
@@ -57,12 +60,16 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
-// Run runs one command and gives the exit code: 0 done, 1 failed, 2 usage or settings. args come without
-// the name of the program, environ as in [os.Environ].
-func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+// Run runs one command and gives the exit code: 0 done, 1 failed, 2 usage or settings. self is the program's file, by which
+// the server starts it once more to hash passwords; without it hashes them itself. args come without the name of the program,
+// environ as in [os.Environ].
+func Run(ctx context.Context, self string, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if slices.Equal(args, []string{hashing.Argument}) {
+		return hashPasswords(stdin, stdout, stderr)
+	}
 	var (
 		cmds  commands
-		term  = &console{in: stdin, out: stdout, err: stderr}
+		term  = &console{in: stdin, out: stdout, err: stderr, self: self}
 		flags = newSettingFlags()
 		ended = -1 // what kong would exit with after it has printed a help
 	)

@@ -48,7 +48,7 @@ type result struct {
 func (s shell) run(stdin string, args ...string) result {
 	s.t.Helper()
 	var out, err bytes.Buffer
-	code := Run(s.t.Context(), args, s.environ, strings.NewReader(stdin), &out, &err)
+	code := Run(s.t.Context(), "", args, s.environ, strings.NewReader(stdin), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
@@ -315,7 +315,7 @@ func TestFullOutputIsAFailure(t *testing.T) {
 	s := sqliteShell(t)
 	for _, args := range [][]string{{"key", "create", "ci", "--scope", "notices:write"}, {"key", "list"}, {"group", "add", "ops"}, {"version"}} {
 		var stderr bytes.Buffer
-		if code := Run(context.Background(), args, s.environ, strings.NewReader(""), full, &stderr); code != exitFailed {
+		if code := Run(context.Background(), "", args, s.environ, strings.NewReader(""), full, &stderr); code != exitFailed {
 			t.Errorf("%q into a full disk: exit %d", args, code)
 		}
 	}

@@ -53,7 +53,7 @@ func (s shell) start(args ...string) (url string, stop func()) {
 	var stdout, stderr bytes.Buffer
 	ended := make(chan int, 1)
 	go func() {
-		ended <- Run(ctx, append([]string{"serve", "--listen", address, "--drain", "100ms"}, args...), s.environ, strings.NewReader(""), &stdout, &stderr)
+		ended <- Run(ctx, "", append([]string{"serve", "--listen", address, "--drain", "100ms"}, args...), s.environ, strings.NewReader(""), &stdout, &stderr)
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()

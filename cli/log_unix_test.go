@@ -50,7 +50,7 @@ func TestLevelBySignal(t *testing.T) {
 	log, out := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- Run(ctx, []string{"serve", "--listen", address, "--drain", "0"}, sqliteShell(t).environ, strings.NewReader(""), io.Discard, out)
+		ended <- Run(ctx, "", []string{"serve", "--listen", address, "--drain", "0"}, sqliteShell(t).environ, strings.NewReader(""), io.Discard, out)
 		_ = out.Close()
 	}()
 	lines := make(chan string, 1000)

@@ -24,7 +24,7 @@ const asBelfry = "TEST_BINARY_IS_BELFRY"
 func becomeBelfry() {
 	if os.Getenv(asBelfry) != "" {
 		environ := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, asBelfry) })
-		os.Exit(Run(context.Background(), os.Args[1:], environ, os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(Run(context.Background(), "", os.Args[1:], environ, os.Stdin, os.Stdout, os.Stderr))
 	}
 }
 

@@ -64,7 +64,7 @@ func (s shell) begin(stdin string, args ...string) *running {
 	out, in := io.Pipe()
 	r := &running{s.t, make(chan string, 1000), cancel, make(chan int, 1), &bytes.Buffer{}}
 	go func() {
-		r.ended <- Run(ctx, args, s.environ, strings.NewReader(stdin), in, r.err)
+		r.ended <- Run(ctx, "", args, s.environ, strings.NewReader(stdin), in, r.err)
 		_ = in.Close()
 	}()
 	go func() {

@@ -57,7 +57,9 @@ func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console)
 		if _, err := migrate(ctx, db); err != nil {
 			return err
 		}
-		node, err := newNode(ctx, s, db, level, log)
+		hasher, apart := newHasher(s, term.self, log)
+		defer apart.Close()
+		node, err := newNode(ctx, s, db, hasher, level, log)
 		if err != nil {
 			return err
 		}
@@ -93,7 +95,7 @@ type node struct {
 }
 
 // newNode is the wiring: who is given to whom.
-func newNode(ctx context.Context, s *config.Settings, db *services.Database, level *tracing.Level, log *slog.Logger) (*node, error) {
+func newNode(ctx context.Context, s *config.Settings, db *services.Database, hasher *services.Hasher, level *tracing.Level, log *slog.Logger) (*node, error) {
 	n := &node{settings: s, db: db, log: log}
 	health := &handlers.Health{Ping: db.Ping}
 	ring, err := services.NewKeyring(ctx, db, s.Secret, s.SecretPrevious...)
@@ -109,7 +111,6 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, lev
 	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
 		return nil, err
 	}
-	hasher := services.NewHasher(services.HashCost(s.Argon2))
 	throttle := services.NewThrottle(services.Rate{Count: s.LoginRate.Count, Per: s.LoginRate.Per}, time.Now)
 	limits := models.SessionLimits{Idle: s.SessionIdle, Max: s.SessionMax, Warning: s.SessionWarning}
 	vault := services.NewVault(ring)

@@ -29,7 +29,7 @@ func usage(s *site) costs {
 	}
 	c := costs{database: must(server.TreeCPUTime(s.cluster.PID())), generator: must(server.CPUTime(os.Getpid()))}
 	for _, node := range s.nodes {
-		c.nodes += must(server.CPUTime(node.PID()))
+		c.nodes += must(server.TreeCPUTime(node.PID()))
 	}
 	return c
 }
