@@ -2,11 +2,15 @@ package services
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
 
 	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
 
 	"belfry/models"
 	"belfry/services/hashing"
@@ -45,12 +49,17 @@ func NewHasher(cost HashCost) *Hasher {
 	params := argon2id.Params{Memory: cost.Memory, Iterations: cost.Passes, Parallelism: cost.Lanes, SaltLength: 16, KeyLength: 32}
 	slots := max(1, runtime.GOMAXPROCS(0)/2)
 	h := &Hasher{params: params, slots: make(chan struct{}, slots), line: make(chan struct{}, slots*hasherLine)}
-	decoy, err := argon2id.CreateHash("no password is this one", &h.params)
-	if err != nil {
-		panic("services: no randomness: " + err.Error())
-	}
-	h.decoy = decoy
+	h.decoy = decoyOf(&h.params)
 	return h
+}
+
+// decoyOf is what might be the hash of some password: to make a real one takes as long as a sign-in, at each start.
+func decoyOf(params *argon2id.Params) string {
+	random := make([]byte, params.SaltLength+params.KeyLength)
+	_, _ = rand.Read(random) // never fails (crypto/rand)
+	text := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, params.Memory, params.Iterations, params.Parallelism,
+		text(random[:params.SaltLength]), text(random[params.SaltLength:]))
 }
 
 // Apart has hashes made by another process from now on, before the first is asked for.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/alexedwards/argon2id"
+
 	"belfry/models"
 )
 
@@ -52,4 +54,25 @@ func TestHasherLine(t *testing.T) {
 			t.Errorf("%d in the line and %d at work, want %d", len(h.line), len(h.slots), left)
 		}
 	})
+}
+
+// TestHasherDecoy: for a name that is unknown a hash is made at the cost of any other, and no password fits.
+func TestHasherDecoy(t *testing.T) {
+	t.Parallel()
+	h := NewHasher(HashCost{Memory: 16, Passes: 2, Lanes: 2})
+	params, salt, key, err := argon2id.DecodeHash(h.decoy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *params != h.params || len(salt) != int(h.params.SaltLength) || len(key) != int(h.params.KeyLength) {
+		t.Errorf("the decoy is of %+v, hashes of %+v", *params, h.params)
+	}
+	if h.decoy == NewHasher(HashCost{Memory: 16, Passes: 2, Lanes: 2}).decoy {
+		t.Error("there is one decoy for all")
+	}
+	for _, password := range []string{"", "a password"} {
+		if fits, err := h.Verify(t.Context(), password, ""); err != nil || fits {
+			t.Errorf("%q of nobody: %v, %v", password, fits, err)
+		}
+	}
 }
