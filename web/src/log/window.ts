@@ -6,6 +6,8 @@ const SEGMENT_ROWS = 500
 const SEGMENT_BYTES = 64 << 10
 /** What is held at most: some 24,000 lines, or 3 MiB. */
 const MOST_SEGMENTS = 48
+/** So many rows are added at most on either side of a reader, lest what they look at has to go for them. */
+const MOST_ADDED = (MOST_SEGMENTS / 4) * SEGMENT_ROWS
 
 const LF = 10
 
@@ -28,6 +30,24 @@ export function firstLine(bytes: Uint8Array, at: number): number {
   let from = 0
   while (from < 3 && ((bytes[from] ?? 0) & 0xc0) === 0x80) from++
   return from
+}
+
+/** How much of a stretch goes in on both sides of a place: lines can be so short that all of it is too many. */
+export function fitting(bytes: Uint8Array, place: number): [from: number, to: number] {
+  let [from, to] = [place, place]
+  for (let rows = 0; rows < MOST_ADDED && from > 0; rows++) {
+    from = Math.max(0, bytes.lastIndexOf(LF, from - 1))
+  }
+  for (let rows = 0; rows < MOST_ADDED && to < bytes.length; rows++) {
+    to = bytes.indexOf(LF, to) + 1 || bytes.length
+  }
+  return [from, to]
+}
+
+/** The window onto a place of a stretch. */
+export function windowAt(place: number, bytes: Uint8Array, at: number): LogWindow {
+  const [from, to] = fitting(bytes, Math.min(place - at, bytes.length))
+  return new LogWindow(bytes.subarray(from, to), at + from)
 }
 
 /** The part of a log that is in memory, as rows. It can grow at both ends, and then shrinks at the other. */

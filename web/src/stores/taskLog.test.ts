@@ -236,6 +236,53 @@ describe('a task’s log', () => {
     expectTrue()
   })
 
+  it('keeps what its reader looks at, however short the lines are', async () => {
+    const count = 400_000
+    server.write('x\n'.repeat(count))
+    const log = useTaskLog()
+    log.open(7)
+    await settle()
+    const expectThere = (at: number) => {
+      const { row } = log.log!.find(at)
+      expect(row && [row.at <= at, at < row.end]).toEqual([true, true])
+    }
+    for (const at of [0, 400_000, 2 * count - 1, 300_001]) {
+      await log.goTo(at)
+      expectThere(at)
+    }
+    for (const more of [log.loadAfter, log.loadBefore]) {
+      // Who scrolls on and on is at the edge of what is there each time.
+      for (let n = 0; n < 6; n++) {
+        const [from, to] = [log.log!.from, log.log!.to]
+        await more()
+        const [edge, beyond] = more === log.loadAfter ? [to - 1, to] : [from, from - 1]
+        expectThere(edge)
+        expectThere(beyond)
+      }
+    }
+    log.note(log.log!.from + 2_000, 0)
+    const { at } = log.here()
+    await log.load()
+    expectThere(at)
+    server.write('y\n'.repeat(count))
+    await settle()
+    expectThere(at)
+    expectTrue()
+  })
+
+  it('is not led away by scrolling from where it is being taken', async () => {
+    server.write(lines(0, 60_000))
+    const log = useTaskLog()
+    log.open(7)
+    await settle()
+    const gone = log.goTo(0)
+    log.note(log.log!.from + 100, 3)
+    await gone
+    expect([log.here(), log.log!.from]).toEqual([{ at: 0, offset: 0 }, 0])
+    log.note(7, 3)
+    expect(log.here()).toEqual({ at: 7, offset: 3 })
+  })
+
   it('holds nothing while it is put away, and comes back to its place', async () => {
     server.write(lines(0, 500))
     const log = useTaskLog()

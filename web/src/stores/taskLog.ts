@@ -2,7 +2,7 @@ import { Problem, type ConnectionStatus, type Task } from '@client'
 import { TaskApi, TaskStream, type LogPiece } from '@client/tasks'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import { LogWindow } from '@/log/window'
+import { fitting, LogWindow, windowAt } from '@/log/window'
 import { useSession } from './session'
 
 /** What is read of a log to begin with, and more of it at a time. */
@@ -27,6 +27,8 @@ export const useTaskLog = defineStore('taskLog', () => {
   const end = ref(0)
   /** Whether the reader stays at the end. */
   const following = ref(true)
+  /** Counts the times its reader was taken elsewhere by other means than by scrolling. */
+  const moves = ref(0)
   const status = shallowRef<ConnectionStatus>({ state: 'idle' })
   const ended = computed(() => task.value !== null && task.value.state !== 'running')
 
@@ -35,6 +37,8 @@ export const useTaskLog = defineStore('taskLog', () => {
   /** Counts the beginnings: what an earlier one asked for is dropped. */
   let turn = 0
   let reading = false
+  /** The beginning that takes the reader to what is not in memory yet. */
+  let going = 0
   let waiting: LogPiece[] = []
   let frame = 0
   /** Where the reader is: the byte that the row at the top begins with, and how much of it is out of sight. */
@@ -89,7 +93,9 @@ export const useTaskLog = defineStore('taskLog', () => {
       waiting = []
       task.value = now
       end.value = text.end
-      log.value = new LogWindow(bytes, text.offset)
+      log.value = following.value
+        ? new LogWindow(bytes, text.offset)
+        : windowAt(place.at, bytes, text.offset)
       state.value = 'ready'
       version.value++
       if (text.state === 'running') listen(text.end)
@@ -137,7 +143,9 @@ export const useTaskLog = defineStore('taskLog', () => {
       end.value = Math.max(end.value, offset + bytes.length)
       const known = log.value ? log.value.to - offset : -1
       const room = following.value || !log.value?.isFull
-      if (known >= 0 && known < bytes.length && room) log.value?.append(bytes.subarray(known))
+      if (known < 0 || known >= bytes.length || !room) continue
+      const added = bytes.subarray(known)
+      log.value?.append(following.value ? added : added.subarray(...fitting(added, 0)))
     }
     version.value++
   }
@@ -166,7 +174,8 @@ export const useTaskLog = defineStore('taskLog', () => {
     if (upTo === 0) return
     const from = Math.max(0, upTo - MORE)
     await read(from, upTo - from, (bytes) => {
-      if (log.value?.from === upTo) log.value.prepend(bytes, from)
+      const [first] = fitting(bytes, bytes.length)
+      if (log.value?.from === upTo) log.value.prepend(bytes.subarray(first), from + first)
     })
   }
 
@@ -176,38 +185,46 @@ export const useTaskLog = defineStore('taskLog', () => {
     await read(from, MORE, (bytes) => {
       // The stream may have gone on from there meanwhile.
       const known = (log.value?.to ?? 0) - from
-      if (known >= 0 && known < bytes.length) log.value?.append(bytes.subarray(known))
+      const added = bytes.subarray(Math.max(0, known))
+      if (known >= 0) log.value?.append(added.subarray(...fitting(added, 0)))
     })
   }
 
   /** Goes to the row that has a byte. */
   async function goTo(at: number): Promise<void> {
+    moves.value++
     following.value = false
     place = { at, offset: 0 }
     if (log.value && at >= log.value.from && at < log.value.to) {
       version.value++
       return
     }
-    const mine = ++turn
+    const mine = (going = ++turn)
     reading = false
     const from = Math.max(0, at - MORE)
     await read(from, FIRST, (bytes) => {
-      if (mine === turn) log.value = new LogWindow(bytes, from)
+      if (mine === turn) log.value = windowAt(at, bytes, from)
     })
+    if (mine === going) going = 0
+  }
+
+  /** Notes where the reader has scrolled to, unless they are being taken elsewhere. */
+  function note(at: number, offset: number): void {
+    if (going !== turn) place = { at, offset }
   }
 
   /** Goes to the end, and stays there. */
   function follow(): void {
+    moves.value++
     following.value = true
     if (log.value && log.value.to < end.value) void load()
     else version.value++
   }
 
   return {
-    ...{ task, state, log, version, end, following, status, ended },
-    ...{ open, close, load, putAway, rest, loadBefore, loadAfter, goTo, follow },
+    ...{ task, state, log, version, end, following, moves, status, ended },
+    ...{ open, close, load, putAway, rest, loadBefore, loadAfter, goTo, follow, note },
     here: () => place,
-    note: (at: number, offset: number) => (place = { at, offset }),
     changed: () => version.value++,
     retry: () => stream?.retry(),
     logUrl: () => api.logUrl(id),
