@@ -169,6 +169,50 @@ test('a log of 20 MB is no strain, and is searched and saved whole', async ({
   expect(saved.digest('hex')).toBe(sha.digest('hex'))
 })
 
+test('a key takes one to a log’s ends, however one scrolled just before', async ({
+  browser,
+  server,
+}) => {
+  const ann = await server.signIn('ann')
+  const task = await ann.beginTask('Long', 'ann')
+  const count = 60_000
+  await task.write(lines(0, count))
+  const page = await visitAs(browser, server, 'ann')
+  await page.goto(`/tasks/${task.id}`)
+  const [first, last] = [rows(page).first(), rows(page).last()]
+  const end = `line ${count - 1} of the log`
+  await expect(last).toHaveText(end)
+  // Each stretch comes after whatever a scroll would still have done.
+  await page.route(/\/log\?/, async (route) => {
+    await new Promise((done) => setTimeout(done, 400))
+    await route.continue()
+  })
+
+  /** Scrolls to a share of the log, and presses a key before the page has heard of it or just after. */
+  const scrollAndPress = (share: number, key: string, heard: boolean) =>
+    log(page).evaluate(
+      (list, { share, key, heard }) => {
+        const press = () =>
+          list.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))
+        if (heard) list.addEventListener('scroll', press, { once: true })
+        list.scrollTop = list.scrollHeight * share
+        if (!heard) press()
+      },
+      { share, key, heard },
+    )
+  for (const heard of [false, true]) {
+    await scrollAndPress(0.5, 'Home', heard)
+    await expect(first).toHaveText('line 0 of the log')
+    await scrollAndPress(0.5, 'End', heard)
+    await expect(last).toHaveText(end)
+    await expect(follow(page)).toHaveText('Pause')
+  }
+  // What one scrolls while the beginning is on its way does not lead away from it.
+  await page.keyboard.press('Home')
+  await log(page).evaluate((list) => list.scrollBy(0, -40))
+  await expect(first).toHaveText('line 0 of the log')
+})
+
 test('a lock takes a log away, and gives it back where it was', async ({ browser, server }) => {
   const ann = await server.signIn('ann')
   const task = await ann.beginTask('Secret', 'bob')

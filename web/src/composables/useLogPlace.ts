@@ -30,11 +30,8 @@ export function useLogPlace(room: ReturnType<typeof useLogRoom>) {
 
   /** Notes where its reader is, where that is in memory. */
   function note(): void {
-    const inside = room.scrolled.value - top()
-    if (!store.log || inside < 0) return
-    const first = Math.floor(inside / line.value)
-    const { above, rows } = store.log.between(first, first)
-    if (rows[0]) store.note(rows[0].at, inside - above * line.value)
+    const row = room.topmost()
+    if (row) store.note(row.at, row.hidden)
   }
 
   function onScroll(): void {
@@ -52,26 +49,26 @@ export function useLogPlace(room: ReturnType<typeof useLogRoom>) {
   }
 
   /** Sees to it that there is something to see at a place within what is in memory, or beyond it. */
-  function reach(inside: number, height: number, window: number): void {
+  function reach(inside: number, height: number, page: number): void {
     clearTimeout(staying)
-    if (inside < -window || inside > height) {
-      staying = setTimeout(() => jump(inside, height), STAY_MS) as unknown as number
+    if (inside < -page || inside > height) {
+      staying = window.setTimeout(() => store.goTo(room.byteBeyond(inside)), STAY_MS)
       return
     }
     note()
-    if (inside < 2 * window) void store.loadBefore()
-    if (inside > height - 3 * window) void store.loadAfter()
+    if (inside < 2 * page) void store.loadBefore()
+    if (inside > height - 3 * page) void store.loadAfter()
   }
 
-  /** Fetches what is not in memory, and in sight now. */
-  function jump(inside: number, height: number): void {
-    const { log, end } = store
-    if (!log) return
-    const [edge, beyond] = inside < 0 ? [log.from, inside] : [log.to, inside - height]
-    const at = Math.floor(edge + beyond / room.heightOfByte())
-    void store.goTo(Math.max(0, Math.min(at, end - 1)))
-  }
-
+  // What the reader scrolled before, and what is only heard of now, must not undo where they went since.
+  watch(
+    () => store.moves,
+    () => {
+      clearTimeout(staying)
+      expected = scroller.value?.scrollTop ?? 0
+    },
+    { flush: 'sync' },
+  )
   // What was followed until now is where one stays.
   watch(
     () => store.following,

@@ -26,6 +26,24 @@ export function useLogRoom(scroller: Ref<HTMLElement | null>, line: Ref<number>)
   /** Where what is in memory begins, in pixels. */
   const top = () => (store.log?.from ?? 0) * heightOfByte()
 
+  /** The byte that is drawn at a place above or below what is in memory, in pixels from its top. */
+  function byteBeyond(inside: number): number {
+    const { log, end } = store
+    if (!log) return 0
+    const height = log.lines * line.value
+    const [edge, beyond] = inside < 0 ? [log.from, inside] : [log.to, inside - height]
+    return Math.max(0, Math.min(Math.floor(edge + beyond / heightOfByte()), end - 1))
+  }
+
+  /** The row at the top, where it is in memory, and how much of it is out of sight. */
+  function topmost(): { at: number; hidden: number } | undefined {
+    const inside = scrolled.value - top()
+    if (!store.log || inside < 0) return
+    const first = Math.floor(inside / line.value)
+    const { above, rows } = store.log.between(first, first)
+    return rows[0] && { at: rows[0].at, hidden: inside - above * line.value }
+  }
+
   /** The rows in sight, and how much room there is above and below them. */
   const shown = computed(() => {
     void store.version
@@ -50,5 +68,5 @@ export function useLogRoom(scroller: Ref<HTMLElement | null>, line: Ref<number>)
   const unchanged = ({ clientWidth, clientHeight }: HTMLElement) =>
     clientWidth === viewport.value.width && clientHeight === viewport.value.height
 
-  return { scroller, line, shown, scrolled, top, heightOfByte, look, unchanged }
+  return { scroller, line, shown, scrolled, top, topmost, byteBeyond, look, unchanged }
 }
