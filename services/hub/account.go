@@ -33,14 +33,17 @@ func (a *Account) Add(b Account) {
 
 // tally is an account without what follows from the rest. Whoever has one counts under a shard's lock, which is held for
 // the delivery anyway: a counter of its own for each delivery would cost more than the delivery.
-type tally struct{ queued, replayed, written, withdrawn, dropped int64 }
+type tally struct{ queued, written, replayed, withdrawn, dropped int64 }
 
 func (t *tally) waiting() int64 {
 	return t.queued + t.replayed - t.written - t.withdrawn - t.dropped
 }
 
 func (t *tally) account(evicted int64) Account {
-	return Account{t.queued, t.replayed, t.written, t.withdrawn, t.dropped, t.waiting(), evicted}
+	return Account{
+		Queued: t.queued, Replayed: t.replayed, Written: t.written, Withdrawn: t.withdrawn, Dropped: t.dropped,
+		Waiting: t.waiting(), Evicted: evicted,
+	}
 }
 
 // evictions are the causes that a connection is cut for by the server against its reader's will.

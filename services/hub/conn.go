@@ -42,12 +42,14 @@ const (
 
 // Conn is one open stream. Either Attach gives it a socket, which its shard writes to, or a goroutine of its own calls
 // Next; everybody else only puts things in.
+//
+// What a delivery touches comes first and is two lines of a processor's cache: a crowd has gone from the caches each time
+// a notice comes for it, and each line more is fetched from memory again.
 type Conn struct {
-	shard     *shard
-	audiences []string // to be found by, for control
-	wants     Class
-	unnamed   bool
-	pulling   bool // see AddPulling
+	shard   *shard
+	wants   Class
+	unnamed bool
+	pulling bool // see AddPulling
 
 	// All below belongs to shard.mu.
 
@@ -59,24 +61,25 @@ type Conn struct {
 	feeding bool // the owner was asked to go on with the replay
 	gone    bool // removed
 	why     Cause
-	missed  int32 // entries of the replay under way, so far
-	changes int   // of what may be read; see Settle
-	grants  []journal.Grant
-	queue   queue
+	fd      int32 // of the sink
 	pos     int64 // everything for this reader up to here was queued or written
-	asOf    int64 // what Settle was told holds up to here; see Knows
+	queue   queue
+	sink    net.Conn      // unless there is a caller
+	wrote   time.Duration // when something was last written, since the hub began
+	stalled time.Duration // since when the reader is behind; 0 = it is not
 
-	sink   net.Conn // one of the two
-	caller *caller  // of Next
-	fd     int      // of the sink
-	owner  Owner    // of the sink
-	beat   wheel.Timer
-	wrote  time.Duration // when something was last written, since the hub began
-	rotate time.Duration // when the connection ends for its age; 0 = never
-
+	replayedTo int64 // the last entry that came by a replay
 	tally      tally
-	replayedTo int64         // the last entry that came by a replay
-	stalled    time.Duration // since when the reader is behind; 0 = it is not
+
+	caller    *caller         // of Next
+	owner     Owner           // of the sink
+	audiences []string        // to be found by, for control
+	missed    int32           // entries of the replay under way, so far
+	changes   int             // of what may be read; see Settle
+	grants    []journal.Grant // what may be read
+	asOf      int64           // what Settle was told holds up to here; see Knows
+	beat      wheel.Timer
+	rotate    time.Duration // when the connection ends for its age; 0 = never
 }
 
 // caller is who writes by itself what Next gives.
@@ -141,18 +144,26 @@ func (c *Conn) put(f *Frame, far bool) {
 // rouse sees to it that what waits is written.
 func (c *Conn) rouse(far bool) {
 	switch {
-	case c.caller != nil:
-		select {
-		case c.caller.wake <- struct{}{}:
-		default:
-		}
-	case c.sink == nil || c.writing: // nobody can write yet, or who writes looks again
+	case c.sink == nil:
+		c.wake()
+	case c.writing: // who writes looks again
 	case !far && c.ready != inNear:
 		c.ready = inNear // what it left in the far ring is passed over
 		c.shard.near.push(c)
 	case far && c.ready == nowhere:
 		c.ready = inFar
 		c.shard.far.push(c)
+	}
+}
+
+// wake has the caller look; there may be none yet.
+func (c *Conn) wake() {
+	if c.caller == nil {
+		return
+	}
+	select {
+	case c.caller.wake <- struct{}{}:
+	default:
 	}
 }
 

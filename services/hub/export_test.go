@@ -10,7 +10,7 @@ func (deaf) Close() error { return nil }
 // AttachFile has a connection written to a file: nobody watches for its end.
 func (c *Conn) AttachFile(fd uintptr, owner Owner) {
 	defer c.lock().unlock()
-	c.sink, c.fd, c.owner = deaf{}, int(fd), owner
+	c.sink, c.fd, c.owner = deaf{}, int32(fd), owner
 	c.begin()
 	c.rouse(false)
 }

@@ -6,8 +6,8 @@ type index map[string]crowd
 // crowd is the connections under one name, each with the offset up to which it may not read. Most names are of one
 // alone, who has its place here: very many of them have to be small.
 type crowd struct {
-	one  member          // nobody where conn is nil
-	more map[*Conn]int64 // everybody, in place of one
+	one  member // nobody where conn is nil
+	more *row   // everybody, in place of one
 }
 
 type member struct {
@@ -19,12 +19,14 @@ func (x index) add(name string, c *Conn, after int64) {
 	crowd := x[name]
 	switch {
 	case crowd.more != nil:
-		crowd.more[c] = after
+		crowd.more.add(c, after)
 		return
 	case crowd.one.conn == nil || crowd.one.conn == c:
 		crowd.one = member{c, after}
 	default:
-		crowd.more = map[*Conn]int64{crowd.one.conn: crowd.one.after, c: after}
+		crowd.more = &row{places: map[*Conn]int32{}}
+		crowd.more.add(crowd.one.conn, crowd.one.after)
+		crowd.more.add(c, after)
 		crowd.one = member{}
 	}
 	x[name] = crowd
@@ -36,7 +38,7 @@ func (x index) remove(name string, c *Conn) {
 		return
 	}
 	if crowd.more != nil {
-		delete(crowd.more, c)
+		crowd.more.remove(c)
 	} else if crowd.one.conn == c {
 		crowd.one = member{}
 	}
@@ -50,7 +52,7 @@ func (x index) remove(name string, c *Conn) {
 func (c *crowd) len() int {
 	switch {
 	case c.more != nil:
-		return len(c.more)
+		return len(c.more.members)
 	case c.one.conn != nil:
 		return 1
 	default:
@@ -63,7 +65,39 @@ func (c *crowd) each(f func(conn *Conn, after int64)) {
 	if c.one.conn != nil {
 		f(c.one.conn, c.one.after)
 	}
-	for conn, after := range c.more {
-		f(conn, after)
+	if c.more != nil {
+		for _, m := range c.more.members {
+			f(m.conn, m.after)
+		}
 	}
+}
+
+// row is members side by side, mostly as they came and so as they lie in memory: that the next are fetched while one is
+// served is a fifth of a delivery to a crowd. A map alone has them in an order of its own.
+type row struct {
+	members []member
+	places  map[*Conn]int32
+}
+
+func (r *row) add(c *Conn, after int64) {
+	if at, known := r.places[c]; known {
+		r.members[at].after = after
+		return
+	}
+	r.places[c] = int32(len(r.members)) //nolint:gosec // there are fewer descriptors
+	r.members = append(r.members, member{c, after})
+}
+
+// remove puts the last in the place of one.
+func (r *row) remove(c *Conn) {
+	at, known := r.places[c]
+	if !known {
+		return
+	}
+	end := len(r.members) - 1
+	r.members[at] = r.members[end]
+	r.places[r.members[at].conn] = at
+	r.members[end] = member{}
+	r.members = r.members[:end]
+	delete(r.places, c)
 }

@@ -150,7 +150,7 @@ func (s *shard) prepare(n int, c *Conn, from turn) int {
 		c.goOn()
 		return 0
 	}
-	j.conn, j.fd = c, c.fd
+	j.conn, j.fd = c, int(c.fd)
 	c.writing, c.trying = true, true
 	return 1
 }

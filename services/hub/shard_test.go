@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 )
 
 // TestFewGoBeforeMany, and the many get their share all the same.
@@ -58,6 +59,15 @@ func TestBothRingsWriteOnce(t *testing.T) {
 	}
 	if n := s.pick(); n != 1 || len(s.jobs[0].frames) != 4 {
 		t.Errorf("%d jobs, the first with %d frames", n, len(s.jobs[0].frames))
+	}
+}
+
+// TestTwoLines: what a delivery touches is close together, as long as no field is put between.
+func TestTwoLines(t *testing.T) {
+	t.Parallel()
+	var c Conn
+	if end := unsafe.Offsetof(c.tally) + unsafe.Offsetof(c.tally.written) + unsafe.Sizeof(c.tally.written); end > 2*64 {
+		t.Errorf("%d bytes, more than two lines of a cache", end)
 	}
 }
 

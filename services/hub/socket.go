@@ -48,7 +48,7 @@ func (c *Conn) Attach(conn net.Conn, head, text []byte, owner Owner) error {
 }
 
 // descriptor is the number of a connection's file. It stays good until the connection is closed.
-func descriptor(conn net.Conn) (fd int, err error) {
+func descriptor(conn net.Conn) (fd int32, err error) {
 	file, ok := conn.(syscall.Conn)
 	if !ok {
 		return 0, errNoFile
@@ -57,7 +57,8 @@ func descriptor(conn net.Conn) (fd int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	return fd, raw.Control(func(number uintptr) { fd = int(number) })
+	err = raw.Control(func(number uintptr) { fd = int32(number) }) //nolint:gosec // the system's own are no larger
+	return fd, err
 }
 
 var errNoFile = errors.New("hub: the connection is no file of the system")
