@@ -56,7 +56,7 @@ type Conn struct {
 	mode    mode
 	ready   turn
 	writing bool // what was taken is on its way: nothing else may be written
-	trying  bool // the worker is at the descriptor at this moment
+	trying  bool // the writer is at the descriptor at this moment
 	doomed  bool // to be closed when it is not any more
 	feeding bool // the owner was asked to go on with the replay
 	gone    bool // removed

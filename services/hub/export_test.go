@@ -18,10 +18,7 @@ func (c *Conn) AttachFile(fd uintptr, owner Owner) {
 // Idle reports whether nothing is written and nothing waits to be.
 func (h *Hub) Idle() bool {
 	for _, s := range h.shards {
-		s.mu.Lock()
-		running := s.running
-		s.mu.Unlock()
-		if running {
+		if s.writer.running.Load() || s.waitsStill() {
 			return false
 		}
 	}

@@ -33,8 +33,14 @@ type Hub struct {
 // New makes a hub that has handed on everything up to offset, and will remember at most that many entries.
 func New(offset int64, remembered int) *Hub {
 	h := &Hub{recent: newRecent(offset, remembered), wheel: wheel.New(), began: time.Now()}
-	for range runtime.GOMAXPROCS(0) {
-		h.shards = append(h.shards, newShard(h))
+	var w *writer
+	for i := range runtime.GOMAXPROCS(0) {
+		if i%processorsPerWriter == 0 {
+			w = newWriter()
+		}
+		s := newShard(h)
+		w.add(s)
+		h.shards = append(h.shards, s)
 	}
 	h.offset.Store(offset)
 	return h

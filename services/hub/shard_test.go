@@ -24,14 +24,14 @@ func TestFewGoBeforeMany(t *testing.T) {
 		}
 	}
 	count := func() (few, many int) {
-		n := s.pick()
+		n := s.pick(&s.writer.jobs)
 		for i := range n {
-			if conns[s.jobs[i].conn] {
+			if conns[s.writer.jobs[i].conn] {
 				few++
 			} else {
 				many++
 			}
-			s.jobs[i].done()
+			s.writer.jobs[i].done()
 		}
 		return few, many
 	}
@@ -57,8 +57,8 @@ func TestBothRingsWriteOnce(t *testing.T) {
 		c.queue.push(s, NewFrame([]byte("x")))
 		c.rouse(far)
 	}
-	if n := s.pick(); n != 1 || len(s.jobs[0].frames) != 4 {
-		t.Errorf("%d jobs, the first with %d frames", n, len(s.jobs[0].frames))
+	if n := s.pick(&s.writer.jobs); n != 1 || len(s.writer.jobs[0].frames) != 4 {
+		t.Errorf("%d jobs, the first with %d frames", n, len(s.writer.jobs[0].frames))
 	}
 }
 
@@ -76,27 +76,27 @@ func TestTwoLines(t *testing.T) {
 func TestNothingIsWrittenToAnother(t *testing.T) {
 	t.Parallel()
 	s := New(0, 1).shards[0]
-	s.running = true // nobody else writes
+	s.writer.running.Store(true) // nobody else writes
 	closed := 0
 	c := &Conn{shard: s, sink: counted{times: &closed}, fd: 7, mode: live}
 	c.queue.push(s, NewFrame([]byte("x")))
 	c.rouse(false)
-	if n := s.pick(); n != 1 || s.jobs[0].fd != 7 {
-		t.Fatalf("%d jobs, on descriptor %d", n, s.jobs[0].fd)
+	if n := s.pick(&s.writer.jobs); n != 1 || s.writer.jobs[0].fd != 7 {
+		t.Fatalf("%d jobs, on descriptor %d", n, s.writer.jobs[0].fd)
 	}
-	c.hangUp() // while the worker is at it
+	c.hangUp() // while the writer is at it
 	if closed != 0 {
-		t.Error("closed under the worker's hands")
+		t.Error("closed under the writer's hands")
 	}
-	c.written(&s.jobs[0], 0)
+	c.written(&s.writer.jobs[0], 0)
 	if closed != 1 {
-		t.Errorf("closed %d times when the worker was done", closed)
+		t.Errorf("closed %d times when the writer was done", closed)
 	}
 	c.writing = false // as if a slow write had ended meanwhile
 	c.goOn()
 	c.rouse(false)
-	if n := s.pick(); n != 0 {
-		t.Errorf("%d jobs, on descriptor %d, which is closed", n, s.jobs[0].fd)
+	if n := s.pick(&s.writer.jobs); n != 0 {
+		t.Errorf("%d jobs, on descriptor %d, which is closed", n, s.writer.jobs[0].fd)
 	}
 }
 

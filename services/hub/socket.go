@@ -73,8 +73,8 @@ func (c *Conn) watch(conn net.Conn) {
 	c.owner.Closed()
 }
 
-// hangUp closes the socket; but not while the worker writes to its descriptor, whose number might then be another's: the
-// worker closes it itself. From then on there is no number to write to.
+// hangUp closes the socket; but not while the writer writes to its descriptor, whose number might then be another's: the
+// writer closes it itself. From then on there is no number to write to.
 func (c *Conn) hangUp() {
 	if c.trying {
 		c.doomed = true
