@@ -32,7 +32,7 @@ func (a *Account) Add(b Account) {
 }
 
 // tally is an account without what follows from the rest. Whoever has one counts under a shard's lock, which is held for
-// the delivery anyway: a counter of its own for each delivery would cost more than the delivery.
+// the delivery anyway: a counter of its own for each delivery would cost more than the delivery. What a delivery counts comes first: see Conn.
 type tally struct{ queued, written, replayed, withdrawn, dropped int64 }
 
 func (t *tally) waiting() int64 {

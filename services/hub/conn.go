@@ -40,7 +40,7 @@ const (
 	inNear
 )
 
-// Conn is one open stream. Either Attach gives it a socket, which its shard writes to, or a goroutine of its own calls
+// Conn is one open stream. Either Attach gives it a socket, which its shard's writer writes to, or a goroutine of its own calls
 // Next; everybody else only puts things in.
 //
 // What a delivery touches comes first and is two lines of a processor's cache: a crowd has gone from the caches each time

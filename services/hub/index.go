@@ -60,7 +60,7 @@ func (c *crowd) len() int {
 	}
 }
 
-// each calls f for every connection.
+// each calls f for every connection. f must not add to this name or take from it: the members move up.
 func (c *crowd) each(f func(conn *Conn, after int64)) {
 	if c.one.conn != nil {
 		f(c.one.conn, c.one.after)

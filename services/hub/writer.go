@@ -7,7 +7,7 @@ import (
 )
 
 // processorsPerWriter is how many processors there are for each that writes. Who reads is often on this machine too, the
-// proxy at least: with as many writers as processors they were in each other's way, and a delivery took a sixth more.
+// proxy at least: with as many writers as processors they were in each other's way, and a delivery took a quarter more.
 const processorsPerWriter = 2
 
 // What is written of a shard before it is looked at for news. It bounds how long a notice to a few waits behind one to many.

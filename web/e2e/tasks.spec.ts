@@ -182,7 +182,8 @@ test('a key takes one to a log’s ends, however one scrolled just before', asyn
   const [first, last] = [rows(page).first(), rows(page).last()]
   const end = `line ${count - 1} of the log`
   await expect(last).toHaveText(end)
-  // Each stretch comes after whatever a scroll would still have done.
+  // A slow network: each stretch comes well after the 120 ms that a scroll waits before it fetches anything, and
+  // which it did not count from the key. Nothing in the page tells that such a wait was dropped.
   await page.route(/\/log\?/, async (route) => {
     await new Promise((done) => setTimeout(done, 400))
     await route.continue()

@@ -27,7 +27,7 @@ export const useTaskLog = defineStore('taskLog', () => {
   const end = ref(0)
   /** Whether the reader stays at the end. */
   const following = ref(true)
-  /** Counts the times its reader was taken elsewhere by other means than by scrolling. */
+  /** Counts the times its reader was taken to a place: what was scrolled before is over then. */
   const moves = ref(0)
   const status = shallowRef<ConnectionStatus>({ state: 'idle' })
   const ended = computed(() => task.value !== null && task.value.state !== 'running')
