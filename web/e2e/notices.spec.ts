@@ -168,7 +168,27 @@ test('new messages do not move what is being read', async ({ browser, server }) 
   })
   expect(stays).toBe(300)
   await bob.getByRole('button', { name: '1 new' }).click()
+  await device.send('bob', 'On the way up')
+  await expect(row(bob, 'On the way up')).toBeInViewport()
   await expect(row(bob, 'Fresh')).toBeInViewport()
+})
+
+test('a row that loses its day to a newer one stays where it is', async ({ browser, server }) => {
+  const device = await server.signIn('ann')
+  for (let n = 1; n <= 40; n++) await device.send('bob', `Number ${n}`)
+  const bob = await visitAs(browser, server, 'bob')
+  const first = row(bob, 'Number 40')
+  await expect(first).toBeVisible()
+  await bob.getByTestId('list').evaluate((element) => {
+    const told = new Promise((heard) => element.addEventListener('scroll', heard, { once: true }))
+    element.scrollTop = 20
+    return told
+  })
+  const before = await first.boundingBox()
+  await device.send('bob', 'Fresh')
+  await expect(bob.getByRole('button', { name: '1 new' })).toBeVisible()
+  const after = await first.boundingBox()
+  expect(Math.abs((after?.y ?? 0) - (before?.y ?? 1e9))).toBeLessThan(2)
 })
 
 test('older messages are loaded as one scrolls', async ({ browser, server }) => {

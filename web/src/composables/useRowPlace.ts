@@ -9,7 +9,7 @@ const HOLDERS = 20
 
 interface Place {
   ids: number[]
-  /** How much of the first is out of sight, in pixels. */
+  /** How much of the first is out of sight, less its heading, in pixels: negative while that can be seen. */
   offset: number
 }
 
@@ -31,6 +31,8 @@ export function useRowPlace(
   const top = ref(0)
   /** What was noted last, and how far the list was scrolled then. */
   let [place, scrolled]: [Place, number] = [{ ids: [], offset: 0 }, 0]
+  /** On the way to the top, where what is new is. */
+  let rising = false
 
   const indexOf = (id: number) => items().findIndex((notice) => notice.id === id)
 
@@ -41,26 +43,27 @@ export function useRowPlace(
     range.look()
     const first = range.indexAt(list.scrollTop)
     top.value = first
-    if (atTop(list)) fresh.value = 0
+    if (atTop(list)) [fresh.value, rising] = [0, false]
     const holders = items().slice(first, first + HOLDERS)
-    place = { ids: holders.map(({ id }) => id), offset: list.scrollTop - range.start(first) }
+    place = { ids: holders.map(({ id }) => id), offset: list.scrollTop - range.body(first) }
     scrolled = list.scrollTop
   }
 
   /**
-   * Where the reader is, null at the top. The browser tells of scrolling only with its next frame:
-   * what changes before that must not take them back.
+   * Where the reader is, null at the top and on the way there: to hold the list would end the way.
+   * The browser tells of scrolling only with its next frame: what changes before that must not take
+   * them back.
    */
   function here(): Place | null {
     const list = scroller.value
-    if (!list || atTop(list)) return null
+    if (!list || rising || atTop(list)) return null
     return { ...place, offset: place.offset + list.scrollTop - scrolled }
   }
 
   function goTo(wanted: Place | null): void {
     const id = wanted?.ids.find((one) => indexOf(one) !== -1)
     if (!wanted || id === undefined || !scroller.value) return
-    scroller.value.scrollTop = range.start(indexOf(id)) + wanted.offset
+    scroller.value.scrollTop = range.body(indexOf(id)) + wanted.offset
   }
 
   let held: Place | null = null
@@ -81,11 +84,18 @@ export function useRowPlace(
     { flush: 'post' },
   )
 
+  /** Glides to what is new. */
+  function rise(): void {
+    rising = true
+    scroller.value?.addEventListener('scrollend', () => (rising = false), { once: true })
+    scroller.value?.scrollTo({ top: 0, behavior: 'smooth' })
+  }
+
   /** Gives what brings the list back to where it is, once it was emptied and filled again. */
   function remember(): () => void {
     const kept = here()
     return () => goTo(kept)
   }
 
-  return { fresh, top, note, remember }
+  return { fresh, top, note, rise, remember }
 }

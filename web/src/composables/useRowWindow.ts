@@ -21,11 +21,15 @@ export function useRowWindow(
   const scrolled = ref(0)
   const viewport = ref(0)
 
-  /** Where a row begins, with its heading, in pixels from the top of the list; `count` is the end. */
-  function start(index: number): number {
-    const above = headings().findLastIndex((headed) => headed < index) + 1
-    return index * height.value + above * HEADING
+  /** Where so many rows and the headings of those up to `last` end, in pixels from the top of the list. */
+  function endOf(count: number, last: number): number {
+    const above = headings().findLastIndex((headed) => headed <= last) + 1
+    return count * height.value + above * HEADING
   }
+  /** Where a row begins, with its heading, in pixels from the top of the list; `count` is the end. */
+  const start = (index: number) => endOf(index, index - 1)
+  /** The same below its heading, which another row may bear after the next change. */
+  const body = (index: number) => endOf(index, index)
 
   /** The row at so many pixels from the top. */
   function indexAt(offset: number): number {
@@ -67,5 +71,5 @@ export function useRowWindow(
     look()
   }
 
-  return { shown, start, indexAt, look, measure, reveal }
+  return { shown, start, body, indexAt, look, measure, reveal }
 }
