@@ -33,7 +33,7 @@ function desktop() {
     showNotification: vi.fn(async (title: string, options: NotificationOptions) => {
       put('worker', title, options)
     }),
-    getNotifications: async () => [...up],
+    getNotifications: vi.fn(async () => [...up]),
   }
   class Popup {
     static permission = 'granted'
@@ -141,6 +141,25 @@ describe('pop-ups', () => {
     shown()
     await flushPromises()
     expect(titles()).toEqual([])
+  })
+
+  it('are not asked for while one is being put up, nor held up by one that is refused', async () => {
+    const { worker, titles } = desktop()
+    withWorker(worker)
+    const popups = usePopups()
+    let refuse = (): void => undefined
+    worker.showNotification.mockImplementationOnce(
+      () => new Promise<void>((_, reject) => (refuse = () => reject(new TypeError('no')))),
+    )
+    popups.announce(notice(7), () => undefined)
+    popups.announce(notice(8), () => undefined)
+    popups.close([6])
+    await flushPromises()
+    expect(worker.getNotifications).not.toHaveBeenCalled()
+    refuse()
+    await flushPromises()
+    expect(worker.getNotifications).toHaveBeenCalledOnce()
+    expect(titles()).toEqual(['notice 8'])
   })
 
   it('say no more that something waits once the page is open', async () => {

@@ -25,8 +25,9 @@ export const usePopups = defineStore('popups', () => {
   const permission = ref<Permission>(available() ? Notification.permission : 'unavailable')
   /** Those of this page, where there is no worker to show them. */
   const own = new Map<number, { popup: Notification; cursor: string }>()
-  /** Grows when all are taken down, so that one which is just being put up does not stay. */
+  /** Grows when all are taken down, so that one which was still to be put up does not come. */
   let hushed = 0
+  let last = Promise.resolve()
 
   /** Asks the user; call it from a click. */
   async function request(): Promise<void> {
@@ -41,18 +42,28 @@ export const usePopups = defineStore('popups', () => {
     const { values } = preferences
     if (silences(values, notice, new Date())) return
     if (values.sound) chime()
-    if (values.popups) void show(notice, onClick)
+    if (values.popups) show(notice, onClick)
   }
 
-  async function show(notice: Notice, onClick: () => void): Promise<void> {
+  /**
+   * Does what is to be done with the worker's, one after the other: Chromium forgets a notification
+   * if it is asked for all of them while it puts that one up, and then it could not be taken down.
+   */
+  function inTurn(work: (worker: ServiceWorkerRegistration | null) => void | Promise<void>): void {
+    const next = last.then(workerRegistration).then(work)
+    // A browser may refuse to show one; those after it are no worse for that.
+    last = next.catch(() => undefined)
+  }
+
+  function show(notice: Notice, onClick: () => void): void {
     if (!available() || Notification.permission !== 'granted') return
     const before = hushed
-    const worker = await workerRegistration()
-    if (before !== hushed) return
-    // Through the worker, it outlives the page; and phones have no other way.
-    if (!worker?.active) return showHere(notice, onClick)
-    await worker.showNotification(notice.title, optionsOf(notice))
-    if (before !== hushed) close([notice.id])
+    inTurn((worker) => {
+      if (before !== hushed) return
+      // Through the worker, it outlives the page; and phones have no other way.
+      if (!worker?.active) return showHere(notice, onClick)
+      return worker.showNotification(notice.title, optionsOf(notice))
+    })
   }
 
   function showHere(notice: Notice, onClick: () => void): void {
@@ -69,7 +80,7 @@ export const usePopups = defineStore('popups', () => {
 
   function closeWhere(matches: (shown: Shown) => boolean): void {
     for (const [id, { popup, cursor }] of own) if (matches({ id, cursor })) popup.close()
-    void workerRegistration().then(async (worker) => {
+    inTurn(async (worker) => {
       for (const popup of (await worker?.getNotifications()) ?? []) {
         if (matches(popup.data as Shown)) popup.close()
       }
