@@ -3,7 +3,6 @@ import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { silences } from '../../client/quiet'
 import { usePreferences } from './preferences'
-import { chime } from '@/composables/chime'
 import { firstLine } from '@/composables/firstLine'
 import { workerRegistration } from '@/composables/useWorker'
 import { tagOf } from '@/sw/pushed'
@@ -18,6 +17,13 @@ interface Shown {
 
 // Browsers offer notifications only to pages that came safely.
 const available = () => 'Notification' in window && window.isSecureContext
+
+/** Few want to hear of notices, so the first page comes without it. */
+const ring = () =>
+  import('@/composables/chime').then(
+    ({ chime }) => chime(),
+    () => undefined, // The server that has it cannot be reached: there is nothing to be heard.
+  )
 
 /** Desktop pop-ups of this browser, and the sound that goes with them. */
 export const usePopups = defineStore('popups', () => {
@@ -41,7 +47,7 @@ export const usePopups = defineStore('popups', () => {
   function announce(notice: Notice, onClick: () => void): void {
     const { values } = preferences
     if (silences(values, notice, new Date())) return
-    if (values.sound) chime()
+    if (values.sound) void ring()
     if (values.popups) show(notice, onClick)
   }
 
