@@ -98,7 +98,7 @@ soak: debian-packages ## a moderate load for long: does anything grow, is anythi
 	@cd bench && $(GO) run ./capacity soak -minutes $(if $(filter file,$(origin MINUTES)),60,$(MINUTES)) $(ARGS)
 
 lint: $(GOLANGCI) $(WEB_INSTALLED) ## all that reads the code and does not run it
-	@$(SUITE) gofmt tidy tidy-tools tidy-bench vet lint lint-tools lint-bench web-lint web-types web-format
+	@$(SUITE) gofmt tidy tidy-tools tidy-bench lint lint-tools lint-bench web-lint web-types web-format
 
 fmt: $(GOLANGCI) $(WEB_INSTALLED) ## write the code as it is to be written
 	$(GOLANGCI) fmt ./...

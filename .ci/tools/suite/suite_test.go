@@ -255,3 +255,25 @@ func TestChoose(t *testing.T) {
 		t.Errorf("an unknown part: %v", err)
 	}
 }
+
+// What make runs by name has to be there.
+func TestMakefileNamesParts(t *testing.T) {
+	makefile, err := os.ReadFile("../../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for line := range strings.Lines(string(makefile)) {
+		names, ok := strings.CutPrefix(line, "\t@$(SUITE) ")
+		if !ok || strings.HasPrefix(names, "$(ONLY)") {
+			continue
+		}
+		named++
+		if _, err := choose(parts("/"), strings.Fields(names)); err != nil {
+			t.Errorf("%s: %v", strings.TrimSpace(line), err)
+		}
+	}
+	if named == 0 {
+		t.Error("no line of the Makefile names parts of the suite")
+	}
+}
