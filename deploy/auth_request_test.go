@@ -31,6 +31,8 @@ func TestApplicationIsShutWithTheLock(t *testing.T) {
 		switch {
 		case r.URL.String() != "/api/v1/session/check" || r.ContentLength != 0:
 			t.Errorf("asked for %s with a body of %d bytes", r.URL, r.ContentLength)
+		case r.Header.Get("Authorization")+r.Header.Get("Origin") != "":
+			t.Errorf("asked with %v", r.Header)
 		case err == nil && cookie.Value == "active":
 			w.Header().Set("X-Belfry-User", "anna")
 			w.WriteHeader(http.StatusNoContent)
@@ -59,7 +61,7 @@ func TestApplicationIsShutWithTheLock(t *testing.T) {
 		{name: "locked page", cookie: "locked", mode: "navigate", status: 303, state: "locked", to: p.base + "/"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			headers := []string{"X-Belfry-User: root", "Sec-Fetch-Mode: " + c.mode}
+			headers := []string{"X-Belfry-User: root", "Authorization: Bearer of-the-application", "Origin: https://app.example.com", "Sec-Fetch-Mode: " + c.mode}
 			if c.cookie != "" {
 				headers = append(headers, "Cookie: __Host-belfry="+c.cookie)
 			}
