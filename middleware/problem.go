@@ -168,7 +168,7 @@ func humaProblem(status int, errs []error) *Problem {
 	if e.Code == models.CodeInvalid {
 		for _, err := range errs {
 			if d, ok := errors.AsType[*huma.ErrorDetail](err); ok {
-				e.Fields = append(e.Fields, models.FieldError{Field: fieldOf(d.Location), Detail: detailOf(d.Message)})
+				e.Fields = append(e.Fields, models.FieldError{Field: fieldOf(placeOf(d)), Detail: detailOf(d.Message)})
 			}
 		}
 	}
@@ -183,6 +183,15 @@ func ProblemOf(ctx context.Context, log *slog.Logger, err error) *Problem {
 		logged(ctx, log, p, err)
 	}
 	return p
+}
+
+// placeOf is where what is wrong is. Of a member that is missing huma gives the place of its object, and the name in words.
+func placeOf(d *huma.ErrorDetail) string {
+	if rest, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(rest, " ")
+		return d.Location + "." + name
+	}
+	return d.Location
 }
 
 // fieldOf takes away where huma found a field: the caller knows its own request.

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +89,29 @@ func TestHumaProblem(t *testing.T) {
 	var p Problem
 	if err := json.Unmarshal(text, &p); err != nil || len(p.Errors) != 2 || p.Errors[0] != (models.FieldError{Field: "password", Detail: "Expected string."}) || p.Errors[1].Field != "limit" {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestMissingMemberIsTheField: whoever fills in a form is told at the field, be it there or not.
+func TestMissingMemberIsTheField(t *testing.T) {
+	t.Parallel()
+	type link struct {
+		URL string `json:"url"`
+	}
+	type form struct {
+		Title string `json:"title"`
+		Links []link `json:"links"`
+	}
+	registry := huma.NewMapRegistry("#/", huma.DefaultSchemaNamer)
+	schema := registry.Schema(reflect.TypeFor[form](), false, "")
+	found, at := &huma.ValidateResult{}, huma.NewPathBuffer(nil, 0)
+	at.Push("body")
+	huma.Validate(registry, schema, at, huma.ModeWriteToServer, map[string]any{"links": []any{map[string]any{}}}, found)
+	var fields []string
+	for _, f := range humaProblem(422, found.Errors).Errors {
+		fields = append(fields, f.Field)
+	}
+	if want := []string{"title", "links[0].url"}; !slices.Equal(slices.Sorted(slices.Values(fields)), slices.Sorted(slices.Values(want))) {
+		t.Errorf("%q, want %q", fields, want)
 	}
 }
