@@ -189,6 +189,15 @@ test('locking by key covers every tab, and unlocking one brings back all', async
   }
 })
 
+test('a lock without a network holds once there is one', async ({ browser, server }) => {
+  const bob = await visitAs(browser, server, 'bob')
+  await bob.context().setOffline(true)
+  await bob.keyboard.press('l')
+  await expect(bob.getByRole('button', { name: 'Try again' })).toBeVisible()
+  await bob.context().setOffline(false)
+  await expect(lockField(bob)).toBeVisible({ timeout: 15_000 })
+})
+
 // Security: L1
 test('a reload does not get past the lock', async ({ browser, server }) => {
   await (await server.signIn('ann')).send('bob', 'For my eyes')
@@ -374,4 +383,19 @@ test('nothing is shown before the server has said so', async ({ browser, server 
   expect(await accessibleText(page)).not.toContain('For my eyes')
   say()
   await expect(row(page, 'For my eyes')).toBeVisible()
+})
+
+test('a page opened while the server is away comes by itself once it is back', async ({
+  browser,
+  server,
+}) => {
+  const bob = await visitAs(browser, server, 'bob')
+  // What a proxy says while the server behind it starts anew.
+  await bob.route('**/api/v1/session', (route) =>
+    route.fulfill({ status: 502, body: 'Bad gateway' }),
+  )
+  await bob.reload()
+  await expect(bob.getByRole('button', { name: 'Try again' })).toBeVisible()
+  await bob.unroute('**/api/v1/session')
+  await expect(pill(bob)).toContainText('Live', { timeout: 15_000 })
 })

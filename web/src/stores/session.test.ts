@@ -75,6 +75,14 @@ describe('what may be shown', () => {
     expect(session.reachable).toBe(false)
   })
 
+  it.each([502, 503, 429])('stays nothing after a %i, and is asked for again', async (status) => {
+    serve({ 'GET /session': () => refuse(status, 'unavailable') })
+    const session = useSession()
+    await session.check()
+    expect(session.phase).toBe('unknown')
+    expect(session.reachable).toBe(false)
+  })
+
   it('is hidden at once by a lock that the network delays', async () => {
     const answer = later<Answer>()
     const { session } = await signedIn({ 'POST /session/lock': () => answer.promise })
@@ -82,6 +90,29 @@ describe('what may be shown', () => {
     expect(session.covered).toBe(true)
     answer.resolve(ok(aSession({ state: 'locked', reason: 'manual' })))
     await done
+    expect(session.phase).toBe('locked')
+  })
+})
+
+describe('a lock that the server did not hear', () => {
+  it.each([refuse(503, 'unavailable'), null])('hides the page until it did', async (failure) => {
+    let heard = false
+    const { session } = await signedIn({
+      'GET /session': () => ok(aSession()),
+      'POST /session/lock': () => {
+        if (heard) return ok(aSession({ state: 'locked', reason: 'manual' }))
+        if (failure) return failure
+        throw new TypeError('no network')
+      },
+    })
+    await session.lock()
+    expect(session.covered).toBe(true)
+    // What another tab was told goes to all.
+    session.adopt(aSession())
+    await flushPromises()
+    expect(session.covered).toBe(true)
+    heard = true
+    await session.check()
     expect(session.phase).toBe('locked')
   })
 })

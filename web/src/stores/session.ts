@@ -29,6 +29,8 @@ export const useSession = defineStore('session', () => {
   let reportedAt = -Infinity
   /** Counts the locks heard of, so that an answer from before one cannot lift it. */
   let locks = 0
+  /** The reader has locked, and the server has not said yet that it did: nothing else is asked of it. */
+  let locking = false
   let checkUnderWay: Promise<void> | null = null
   /** Settles when the answer is there that carries this session's new cookie. */
   let newCookie: Promise<unknown> = Promise.resolve()
@@ -50,6 +52,9 @@ export const useSession = defineStore('session', () => {
   function adopt(next: Session): void {
     const other = owner.value && owner.value.username !== next.user.username
     if (other || (phase.value === 'ended' && shutOut.value)) return startClean()
+    // Another tab may ask before the server has heard of the lock: that is no answer to it.
+    if (locking && next.state === 'active') return void check()
+    locking = false
     session.value = next
     reason.value = next.reason
     hear(next.idle_remaining_ms, next.max_remaining_ms)
@@ -64,6 +69,7 @@ export const useSession = defineStore('session', () => {
 
   function cover(as: 'checking' | 'locked' | 'ended'): void {
     locks++
+    if (as !== 'checking') locking = false
     phase.value = as
   }
 
@@ -78,7 +84,6 @@ export const useSession = defineStore('session', () => {
 
   /** Hears of every refusal, whichever part of the page asked. */
   function refused(problem: Problem): void {
-    reachable.value = problem.code !== 'network'
     if (phase.value !== 'active') return
     if (problem.status === 423) {
       cover('locked')
@@ -104,20 +109,25 @@ export const useSession = defineStore('session', () => {
     await newCookie
     for (const waitMs of session.value ? COOKIE_UNDER_WAY_MS : []) {
       try {
-        return await api.session()
+        return await askOnce()
       } catch (error) {
         if (!isRefusal(error) || error.reason) throw error
         await new Promise((resolve) => setTimeout(resolve, waitMs))
       }
     }
-    return api.session()
+    return askOnce()
   }
+
+  /** A lock that failed is tried again: an answer that the session is active must not undo it. */
+  const askOnce = () => (locking ? api.lock() : api.session())
 
   /** Asks the server how the session stands; nothing is extended by it. */
   function check(): Promise<void> {
     checkUnderWay ??= ask(present)
       .catch((error: unknown) => {
         if (isRefusal(error)) end(error.reason)
+        // Also what a proxy answers for a server that is not there: to be asked again, then.
+        else reachable.value = false
       })
       .finally(() => (checkUnderWay = null))
     return checkUnderWay
@@ -166,6 +176,7 @@ export const useSession = defineStore('session', () => {
   async function lock(): Promise<void> {
     // Covered first: a request that takes its time still hides the page at once.
     cover('checking')
+    locking = true
     await ask(() => api.lock()).catch(() => check())
   }
 
