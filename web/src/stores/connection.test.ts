@@ -140,6 +140,33 @@ describe('a reset', () => {
   })
 })
 
+describe('what was read elsewhere', () => {
+  const read = (id: string, which: { ids: number[] } | { up_to: string }) =>
+    stream.emit('notice_state', { id, data: { ...which, state: 'read', unread: 0 } })
+
+  it.each([{ ids: [10, 11] }, { up_to: 'e-11' }])('is announced no more: %j', async (which) => {
+    const { toasts, bring } = await following()
+    ;[10, 11, 12].forEach((n) => bring(`e-${n}`, n))
+    read('e-13', which)
+    expect(toasts.current).toMatchObject({ notice: { id: 12 } })
+  })
+
+  it.each([{ ids: [10] }, { up_to: 'e-10' }])(
+    'behind a cover is not announced: %j',
+    async (which) => {
+      const { session, toasts, bring } = await following(page([10], 'e'))
+      stream.emit('lock', lock('locked'))
+      // Another tab has unlocked: what was withheld comes before this one may be seen again.
+      stream.emit('lock', lock('active'))
+      bring('e-10', 10)
+      read('e-11', which)
+      await flushPromises()
+      expect(session.covered).toBe(false)
+      expect(toasts.current).toBeNull()
+    },
+  )
+})
+
 it('asks for the inbox once where nothing failed', async () => {
   const { loads } = await following()
   stream.emit('hello', hello)

@@ -1,4 +1,5 @@
 import {
+  atOrBefore,
   browserEnvironment,
   SharedStream,
   type ConnectionStatus,
@@ -36,7 +37,7 @@ export const useConnection = defineStore('connection', () => {
   environment.loadTabs = patiently(environment.loadTabs, QUIET_TRIES)
   const stream = new SharedStream({ session: session.present, worker, environment })
   const status = shallowRef<ConnectionStatus>(stream.status)
-  const keptBack: Notice[] = []
+  let keptBack: Notice[] = []
   let openNotice: (id: number) => void = () => undefined
   let listening = false
 
@@ -104,14 +105,16 @@ export const useConnection = defineStore('connection', () => {
     if (!session.covered) popups.announce(data, () => openNotice(data.id))
   })
   stream.on('notice_state', (event) => {
-    const { ids = [], state, up_to: upTo } = event.data
+    const { ids = [], state, up_to: upTo = null } = event.data
     const due = state === 'unsnoozed' ? ids.filter(isDue) : []
     const own = inbox.apply({ ...event, kind: 'state' })
     if (!own && due.length > 0) void remind(due)
-    if (upTo && state === 'read') popups.closeUpTo(upTo)
     if (BACK_AGAIN.includes(state)) return
-    toasts.withdraw(ids)
+    const over = ({ id, cursor }: Notice) => ids.includes(id) || atOrBefore(cursor, upTo)
+    keptBack = keptBack.filter((notice) => !over(notice))
+    toasts.withdraw(over)
     popups.close(ids)
+    if (upTo) popups.closeUpTo(upTo)
   })
 
   /** Whether a snooze ended by itself: one that was to last longer was ended by its reader. */

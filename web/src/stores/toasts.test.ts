@@ -43,7 +43,7 @@ it('lets a critical one go first, and stay', () => {
 it('drops what was read elsewhere', () => {
   const toasts = useToasts()
   ;[1, 2, 3].forEach((n) => toasts.push(aNotice(n)))
-  toasts.withdraw([1, 2])
+  toasts.withdraw(({ id }) => id < 3)
   expect(shown(toasts)).toBe(3)
 })
 

@@ -38,10 +38,10 @@ export const useToasts = defineStore('toasts', () => {
     current.value = { kind: 'notice', notice: first }
   }
 
-  /** Takes back what concerns a notice that was read elsewhere. */
-  function withdraw(ids: readonly number[]): void {
-    waiting.value = waiting.value.filter(({ id }) => !ids.includes(id))
-    if (current.value?.kind === 'notice' && ids.includes(current.value.notice.id)) next()
+  /** Takes back what concerns notices that were read elsewhere. */
+  function withdraw(over: (notice: Notice) => boolean): void {
+    waiting.value = waiting.value.filter((notice) => !over(notice))
+    if (current.value?.kind === 'notice' && over(current.value.notice)) next()
   }
 
   function clear(): void {
