@@ -124,3 +124,22 @@ test('preferences reach every tab at once, and every device', async ({ browser, 
   await bob.getByRole('button', { name: 'Save name' }).click()
   await expect(bob.getByTestId('account')).toHaveAccessibleName('Account of Robert Ng')
 })
+
+test('what is written while a message is on its way is kept', async ({ browser, server }) => {
+  const ann = await visitAs(browser, server, 'ann')
+  const title = ann.getByLabel('Title')
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  await ann.route('**/api/v1/notices', async (route) => {
+    await held
+    await route.continue()
+  })
+  await ann.getByRole('link', { name: 'Compose' }).click()
+  await ann.getByRole('button', { name: 'Everyone' }).click()
+  await title.fill('First')
+  await title.press('Control+Enter')
+  await title.fill('Second')
+  release()
+  await expect(ann.getByText('Sent.')).toBeVisible()
+  await expect(title).toHaveValue('Second')
+})
