@@ -284,3 +284,49 @@ test('an administrator adds a user, who can sign in; others see no such page', a
   await carol.goto('/admin/users')
   await expect(carol).toHaveURL(/\/inbox$/)
 })
+
+test('archiving goes on to the next at once, and a late answer leads nowhere', async ({
+  browser,
+  server,
+}) => {
+  const ann = await server.signIn('ann')
+  for (const name of ['E', 'D', 'C', 'B', 'A']) await ann.send('bob', `Row ${name}`)
+  const bob = await visitAs(browser, server, 'bob')
+  const detail = bob.getByTestId('detail')
+  await row(bob, 'Row A').click()
+  await expect(detail).toContainText('Row A')
+  const held: (() => Promise<void>)[] = []
+  await bob.route('**/api/v1/notices/state', async (route) => {
+    if (!route.request().postData()?.includes('archived')) return route.continue()
+    held.push(() => route.continue())
+  })
+  await bob.keyboard.press('e')
+  await expect(detail).toContainText('Row B')
+  await bob.keyboard.press('e')
+  await expect(detail).toContainText('Row C')
+  await detail.getByRole('button', { name: 'Archive' }).click()
+  await row(bob, 'Row E').click()
+  await expect(detail).toContainText('Row E')
+  for (const [n, name] of ['A', 'B', 'C'].entries()) {
+    await held[n]?.()
+    await expect(bob.getByText(`Archived “Row ${name}”`)).toBeVisible()
+  }
+  await expect(detail).toContainText('Row E')
+})
+
+test('what is chosen while others are archived stays chosen', async ({ browser, server }) => {
+  const ann = await server.signIn('ann')
+  for (const name of ['C', 'B', 'A']) await ann.send('bob', `Row ${name}`)
+  const bob = await visitAs(browser, server, 'bob')
+  const held: (() => Promise<void>)[] = []
+  await bob.route('**/api/v1/notices/state', (route) => {
+    held.push(() => route.continue())
+  })
+  await bob.getByRole('checkbox', { name: 'Row A' }).check({ force: true })
+  await bob.keyboard.press('e')
+  await expect(row(bob, 'Row A')).toHaveCount(0)
+  await bob.getByRole('checkbox', { name: 'Row B' }).check({ force: true })
+  for (const answer of held) await answer()
+  await expect(bob.getByText('Archived “Row A”')).toBeVisible()
+  await expect(bob.getByRole('checkbox', { name: 'Row B' })).toBeChecked()
+})

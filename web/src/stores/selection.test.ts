@@ -1,7 +1,7 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { nextTick } from 'vue'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { aNotice, ok, serve } from '@/testing'
+import { aNotice, later, ok, serve } from '@/testing'
 import { useInbox } from './inbox'
 import { useSelection } from './selection'
 
@@ -55,6 +55,19 @@ it('does not hold what left the list', async () => {
   selection.all()
   await inbox.mark([8], 'archived')
   expect(chosen()).toEqual([9, 7, 6, 5])
+})
+
+it('keeps what is chosen while the server takes its time with others', async () => {
+  const { selection, chosen } = await loaded()
+  const answer = later<boolean>()
+  selection.toggle(9)
+  const done = selection.deal(() => answer.promise)
+  selection.toggle(7)
+  answer.resolve(true)
+  await done
+  expect(chosen()).toEqual([7])
+  await selection.deal(() => Promise.resolve(false))
+  expect(chosen()).toEqual([7])
 })
 
 it('ends with the view, and outlasts a lock', async () => {

@@ -1,5 +1,6 @@
 import { defineStore } from 'pinia'
 import { computed, shallowRef, watch } from 'vue'
+import type { Notice } from '@client'
 import { useInbox } from './inbox'
 
 /** The notices of the list that are to be dealt with at once. */
@@ -43,7 +44,17 @@ export const useSelection = defineStore('selection', () => {
     chosen.value = new Set()
   }
 
+  /**
+   * Deals with those chosen. What was done is no longer chosen; what could not be done, and what
+   * was chosen while that took its time, still is.
+   */
+  async function deal(deed: (notices: readonly Notice[]) => Promise<boolean>): Promise<void> {
+    const dealt = notices.value
+    if (!(await deed(dealt))) return
+    chosen.value = new Set([...chosen.value].filter((id) => !dealt.some((one) => one.id === id)))
+  }
+
   watch(() => [inbox.view, inbox.query], clear)
 
-  return { notices, has, toggle, all, clear }
+  return { notices, has, toggle, all, clear, deal }
 })
