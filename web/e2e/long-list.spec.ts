@@ -135,3 +135,22 @@ test('ten thousand messages are scrolled, to the end and back', async ({ browser
   expect(perPage).toBeLessThan(BUSY_MS)
   expect(perTurn).toBeLessThan(BUSY_MS)
 })
+
+test('the focus of a row that goes passes to the next', async ({ browser, server }) => {
+  const ann = await server.signIn('ann')
+  const ids: number[] = []
+  for (const name of ['D', 'C', 'B', 'A']) ids.push(await ann.send('bob', `Row ${name}`))
+  const bob = await visitAs(browser, server, 'bob')
+  const elsewhere = await server.signIn('bob')
+  await row(bob, 'Row A').focus()
+  await bob
+    .locator('li', { hasText: 'Row A' })
+    .getByRole('button', { name: 'Archive' })
+    .press('Enter')
+  await expect(row(bob, 'Row B')).toBeFocused()
+  await elsewhere.call('patch', `/notices/${ids[2]}`, { archived: true })
+  await expect(row(bob, 'Row C')).toBeFocused()
+  await elsewhere.call('patch', `/notices/${ids[0]}`, { archived: true })
+  await expect(row(bob, 'Row D')).toHaveCount(0)
+  await expect(row(bob, 'Row C')).toBeFocused()
+})

@@ -1,5 +1,5 @@
 import { useResizeObserver } from '@vueuse/core'
-import { computed, nextTick, ref, shallowRef, type Ref } from 'vue'
+import { computed, nextTick, ref, shallowRef, watch, type Ref } from 'vue'
 import type { Notice } from '@client'
 import { useFormat } from './useFormat'
 import { useRowPlace } from './useRowPlace'
@@ -60,16 +60,25 @@ export function useNoticeRows(scroller: Ref<HTMLElement | null>, items: () => re
     () => headings.value.slice(0, place.top.value + 1).findLast((name) => name !== null) ?? '',
   )
 
-  /** Gives a row the focus, wherever it is. */
-  async function focus(id: number): Promise<void> {
+  /** Gives a row the focus, wherever it is, and has it seen unless `still`. */
+  async function focus(id: number, still = false): Promise<void> {
     const index = indexOf(id)
     if (index === -1) return
     focused.value = id
-    range.reveal(index)
+    if (!still) range.reveal(index)
     await nextTick()
     const row = scroller.value?.querySelector<HTMLElement>(`[data-notice="${id}"]`)
     row?.focus({ preventScroll: true })
   }
+
+  // The focus of a row that goes passes to the one after it: whoever reads by key has no other place.
+  watch(items, async (now, before) => {
+    const at = before.findIndex(({ id }) => id === focused.value)
+    const next = before.slice(at).find(({ id }) => indexOf(id) !== -1) ?? now.at(-1)
+    if (at === -1 || next?.id === focused.value) return
+    await nextTick()
+    if (next && document.activeElement === document.body) void focus(next.id, true)
+  })
 
   function measure(element: unknown, heading: string | null): void {
     if (element instanceof HTMLElement) range.measure(element, heading !== null)
