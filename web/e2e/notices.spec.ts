@@ -330,3 +330,16 @@ test('what is chosen while others are archived stays chosen', async ({ browser, 
   await expect(bob.getByText('Archived “Row A”')).toBeVisible()
   await expect(bob.getByRole('checkbox', { name: 'Row B' })).toBeChecked()
 })
+
+test('in the archive the key takes what is chosen out of it', async ({ browser, server }) => {
+  const ann = await server.signIn('ann')
+  const id = await ann.send('bob', 'Row A')
+  await (await server.signIn('bob')).call('patch', `/notices/${id}`, { archived: true })
+  const bob = await visitAs(browser, server, 'bob')
+  await bob.getByRole('button', { name: 'Archived', exact: true }).click()
+  await bob.getByRole('checkbox', { name: 'Row A' }).check({ force: true })
+  await bob.keyboard.press('e')
+  await expect(row(bob, 'Row A')).toHaveCount(0)
+  await bob.getByRole('button', { name: 'Inbox', exact: true }).click()
+  await expect(row(bob, 'Row A')).toBeVisible()
+})

@@ -44,17 +44,22 @@ export const useSelection = defineStore('selection', () => {
     chosen.value = new Set()
   }
 
+  /** Those with these ids are chosen no more. */
+  function drop(ids: readonly number[]): void {
+    const gone = new Set(ids)
+    chosen.value = new Set([...chosen.value].filter((id) => !gone.has(id)))
+  }
+
   /**
    * Deals with those chosen. What was done is no longer chosen; what could not be done, and what
    * was chosen while that took its time, still is.
    */
   async function deal(deed: (notices: readonly Notice[]) => Promise<boolean>): Promise<void> {
     const dealt = notices.value
-    if (!(await deed(dealt))) return
-    chosen.value = new Set([...chosen.value].filter((id) => !dealt.some((one) => one.id === id)))
+    if (await deed(dealt)) drop(dealt.map(({ id }) => id))
   }
 
   watch(() => [inbox.view, inbox.query], clear)
 
-  return { notices, has, toggle, all, clear, deal }
+  return { notices, has, toggle, all, clear, drop, deal }
 })
