@@ -343,3 +343,17 @@ test('in the archive the key takes what is chosen out of it', async ({ browser, 
   await bob.getByRole('button', { name: 'Inbox', exact: true }).click()
   await expect(row(bob, 'Row A')).toBeVisible()
 })
+
+test('taking back an archive puts off again what was put off', async ({ browser, server }) => {
+  const ann = await server.signIn('ann')
+  const id = await ann.send('bob', 'Row A')
+  const until = new Date(Date.now() + 86_400_000).toISOString()
+  await (await server.signIn('bob')).call('patch', `/notices/${id}`, { snoozed_until: until })
+  const bob = await visitAs(browser, server, 'bob')
+  await bob.getByRole('button', { name: 'Snoozed', exact: true }).click()
+  await row(bob, 'Row A').focus()
+  await bob.keyboard.press('e')
+  await expect(row(bob, 'Row A')).toHaveCount(0)
+  await bob.getByRole('button', { name: 'Undo' }).click()
+  await expect(row(bob, 'Row A')).toBeVisible()
+})

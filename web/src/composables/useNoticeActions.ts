@@ -40,12 +40,21 @@ export function useNoticeActions() {
   const unarchive = (notices: readonly Notice[]) =>
     attempt(inbox.mark(idsOf(notices), 'unarchived'))
 
+  /** Undoes an archive, which ends a snooze: what was put off is so again, until the same time. */
+  async function restore(notices: readonly Notice[]): Promise<void> {
+    await inbox.mark(idsOf(notices), 'unarchived')
+    for (const until of new Set(notices.map(({ snoozed_until: at }) => at))) {
+      const those = notices.filter(({ snoozed_until: at }) => at === until)
+      if (until) await inbox.mark(idsOf(those), 'snoozed', until)
+    }
+  }
+
   async function archive(notices: readonly Notice[]): Promise<boolean> {
     const ids = idsOf(notices)
     const kept = await attempt(inbox.mark(ids, 'archived'))
     const title = notices.length === 1 ? notices[0]?.title : undefined
     const text = title ? t('inbox.archived', { title }) : t('inbox.archivedMany', ids.length)
-    if (kept) done(text, () => inbox.mark(ids, 'unarchived'))
+    if (kept) done(text, () => restore(notices))
     return kept
   }
 
