@@ -73,9 +73,11 @@ export function useNoticeRows(scroller: Ref<HTMLElement | null>, items: () => re
 
   // The focus of a row that goes passes to the one after it: whoever reads by key has no other place.
   watch(items, async (now, before) => {
-    const at = before.findIndex(({ id }) => id === focused.value)
+    const had = focused.value
+    if (had === null || indexOf(had) !== -1) return
+    const at = before.findIndex(({ id }) => id === had)
+    if (at === -1) return
     const next = before.slice(at).find(({ id }) => indexOf(id) !== -1) ?? now.at(-1)
-    if (at === -1 || next?.id === focused.value) return
     await nextTick()
     if (next && document.activeElement === document.body) void focus(next.id, true)
   })
