@@ -44,9 +44,11 @@ func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, n *Notices, 
 // Run keeps house until ctx ends.
 func (h *Housekeeping) Run(ctx context.Context) {
 	between := min(trimEvery, max(sweepEvery, h.keep.Log/10)) + rand.N(sweepEvery/2) //nolint:gosec // jitter
-	var releasing sync.WaitGroup
-	releasing.Go(func() { h.release(ctx) }) // by itself: it must not wait for the rest
-	defer releasing.Wait()
+	// These must not wait for the rest, nor for each other.
+	var apart sync.WaitGroup
+	apart.Go(func() { h.release(ctx) })
+	apart.Go(func() { h.supersede(ctx) })
+	defer apart.Wait()
 	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(between), time.NewTicker(purgeEvery)
 	defer sweep.Stop()
 	defer trim.Stop()

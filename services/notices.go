@@ -19,11 +19,19 @@ type Notices struct {
 	journal   *journal.Journal
 	directory *directory
 	summaries *summaries // nil where there are no streams
+
+	keyed chan struct{} // one with a collapse key was published; see Supersede
 }
 
 // NewNotices makes the service.
 func NewNotices(db *Database, j *journal.Journal) *Notices {
-	return &Notices{db: db, journal: j, directory: newDirectory(db, j)}
+	n := &Notices{db: db, journal: j, directory: newDirectory(db, j), keyed: make(chan struct{}, 1)}
+	j.Observe(func(e *journal.Entry) {
+		if e.CollapseKey != "" {
+			n.nudge()
+		}
+	}, func() {})
+	return n
 }
 
 // Target says for whom a notice is.

@@ -57,6 +57,9 @@ func lateOf(e *journal.Entry) late {
 			}
 		}
 		l.void = l.set == nil
+		if event.State == stateSuperseded {
+			l.audiences = nil // the count was void since the notice that took its place
+		}
 	case kindMembership, kindAccount:
 		l.void = true
 	default:

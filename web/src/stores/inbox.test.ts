@@ -85,6 +85,20 @@ describe('what the stream brings', () => {
     expect(ids(inbox)).toEqual([9, 7])
   })
 
+  it('asks for no count when many are told what a newer one superseded', async () => {
+    const { inbox, made } = await loaded({
+      'GET /notices': () =>
+        page([9, 8, 7], { items: [aNotice(9), aNotice(8, { collapse_key: 'disk' })], unread: 2 }),
+    })
+    const asked = made.length
+    inbox.apply({ kind: 'notice', id: 'e-11', data: aNotice(11, { collapse_key: 'disk' }) })
+    inbox.apply(state(12, { ids: [8], state: 'superseded', unread: null }))
+    await flushPromises()
+    expect(made.length).toBe(asked)
+    expect(ids(inbox)).toEqual([11, 9])
+    expect(inbox.unread).toBe(2)
+  })
+
   it('does not push itself into a search or the archive', async () => {
     const { inbox } = await loaded()
     await inbox.show('inbox', 'disk')

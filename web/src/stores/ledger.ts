@@ -115,6 +115,8 @@ export class Ledger {
     for (const notice of this.hit(event)) this.put(notice, event)
     if (event.state === 'withdrawn') event.ids?.forEach((id) => this.withdrawn.add(id))
     if (atOrBefore(at, this.countedAt)) return this.exact
+    // It left the count when the newer one came: else each page would ask with each notice to all.
+    if (event.state === 'superseded' && event.unread === null) return this.exact
     this.countedAt = at
     this.exact = event.unread !== null
     this.said = event.unread ?? this.said
