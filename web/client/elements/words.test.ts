@@ -57,6 +57,7 @@ it('writes how long ago, and the date of what is old', () => {
   expect(clock.relative('2026-05-01T09:00:00Z', now)).toBe('May 1')
   // A clock that is behind the server's.
   expect(clock.relative('2026-05-03T12:00:05Z', now)).toBe('now')
+  expect(new Clock('zh-CN').relative('2026-05-03T12:00:05Z', now)).toBe('刚刚')
 })
 
 it('does not fail over a language that is none', () => {

@@ -222,7 +222,8 @@ export class Clock {
     const passed = Math.max(0, now - Date.parse(at))
     if (passed >= DAY_MS) return this.format(at, { month: 'short', day: 'numeric' })
     const words = new Intl.RelativeTimeFormat(this.language, { numeric: 'auto', style: 'narrow' })
-    if (passed < MINUTE_MS) return words.format(0, 'second')
+    // What Intl has in Chinese is "at present", and nobody says that of a message.
+    if (passed < MINUTE_MS) return /^zh/.test(this.language) ? '刚刚' : words.format(0, 'second')
     if (passed < HOUR_MS) return words.format(-Math.floor(passed / MINUTE_MS), 'minute')
     return words.format(-Math.floor(passed / HOUR_MS), 'hour')
   }

@@ -30,8 +30,8 @@ export function useFormat() {
   /** "2 min. ago", by the size of what has passed. */
   function relative(time: string): string {
     const passed = Math.max(0, now.value.getTime() - new Date(time).getTime())
+    if (passed < MINUTE) return t('day.now')
     const words = new Intl.RelativeTimeFormat(locale.value, { numeric: 'auto', style: 'narrow' })
-    if (passed < MINUTE) return words.format(0, 'second')
     if (passed < HOUR) return words.format(-Math.floor(passed / MINUTE), 'minute')
     if (passed < DAY) return words.format(-Math.floor(passed / HOUR), 'hour')
     return format({ month: 'short', day: 'numeric' }, time)

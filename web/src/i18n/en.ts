@@ -193,7 +193,7 @@ export const en = {
     done: '{n} message snoozed until {time} | {n} messages snoozed until {time}',
   },
   markdown: { image: 'Image: {name}' },
-  day: { today: 'Today', yesterday: 'Yesterday' },
+  day: { now: 'now', today: 'Today', yesterday: 'Yesterday' },
   severity: { info: 'Info', success: 'Success', warning: 'Warning', critical: 'Critical' },
   popups: {
     ask: 'Show new messages on your desktop, even when this tab is hidden?',

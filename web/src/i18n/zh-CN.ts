@@ -206,7 +206,7 @@ export const zhCN: Messages = {
     wrong: '请选择一年之内的未来时间。',
   },
   markdown: { image: '图片：{name}' },
-  day: { today: '今天', yesterday: '昨天' },
+  day: { now: '刚刚', today: '今天', yesterday: '昨天' },
   severity: { info: '提示', success: '成功', warning: '警告', critical: '紧急' },
   popups: {
     ask: '要在桌面上弹出新消息吗？标签页在后台时也会提醒。',
@@ -335,7 +335,7 @@ export const zhCN: Messages = {
       canceled: '已取消',
     },
     exit: '退出码 {code}',
-    begun: '开始于 {time}',
+    begun: '{time}开始',
     empty: '还没有任务。用下面的方式运行命令，它和它的输出就会出现在这里：',
     more: '加载更早的任务',
     failed: '无法加载任务。',
