@@ -54,7 +54,7 @@ func (s *Server) batchRoute(api huma.API, rule middleware.Rule, path string) {
 	answer := &huma.Schema{OneOf: []*huma.Schema{describe[BatchAnswer](api).schema, describe[middleware.Problem](api).schema}}
 	op := operation(rule, http.MethodPost, path)
 	op.Responses = map[string]*huma.Response{"200": {Description: "What became of each", Content: map[string]*huma.MediaType{ndjson: {Schema: answer}}}}
-	op.Middlewares = append(s.admission(rule), middleware.Bulk(s.Log))
+	op.Middlewares = append(s.admission(rule), middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log))
 	huma.Register(api, op, func(ctx context.Context, in *batchInput) (*batchOutput, error) {
 		out, err := s.publishBatch(ctx, in, line)
 		if err != nil {

@@ -37,7 +37,7 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 	case rule.Signed: // who asks is known by the body
 		op.Middlewares = append(huma.Middlewares{body, middleware.Signature(s.Keys, s.Log)}, op.Middlewares...)
 	case method != http.MethodGet:
-		op.Middlewares = append(op.Middlewares, body)
+		op.Middlewares = append(op.Middlewares, body, middleware.Remains(s.Sessions, rule, s.Log))
 	}
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)

@@ -101,7 +101,7 @@ type logEnd struct {
 // appendTaskRoute registers the one route that takes bytes as they are.
 func (s *Server) appendTaskRoute(api huma.API, rule middleware.Rule, path string) {
 	op := operation(rule, http.MethodPost, path)
-	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log)}
+	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log)}
 	huma.Register(api, op, func(ctx context.Context, in *appendTaskInput) (*created[logEnd], error) {
 		out, err := s.appendTask(ctx, in)
 		if err != nil {

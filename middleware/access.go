@@ -57,6 +57,20 @@ func Access(sessions *services.Sessions, rule Rule, log *slog.Logger) func(huma.
 	}
 }
 
+// Remains asks once more when the body is there: it is read behind Access, and may have been so long in coming that the session
+// was locked or ended meanwhile.
+func Remains(sessions *services.Sessions, rule Rule, log *slog.Logger) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if p := PrincipalOf(ctx.Context()); p.Live != nil && rule.touches(ctx.Method()) {
+			if err := sessions.Remains(ctx.Context(), p.Live); err != nil {
+				Refuse(humagin.Unwrap(ctx), log, err)
+				return
+			}
+		}
+		next(ctx)
+	}
+}
+
 func (r Rule) touches(method string) bool {
 	return method != http.MethodGet && !r.Passive && !r.Locked && !r.Open
 }

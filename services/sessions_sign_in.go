@@ -177,6 +177,20 @@ func (s *Sessions) Touch(ctx context.Context, l *Live, exact bool) (*Live, error
 	return &touched, nil
 }
 
+// Remains refuses a session that was locked or ended since it was let in.
+func (s *Sessions) Remains(ctx context.Context, l *Live) error {
+	now, err := s.current(ctx, l.ID)
+	switch {
+	case errors.Is(err, models.ErrNotFound):
+		return errUnauthenticated
+	case err != nil:
+		return err
+	case now.Verdict.State != models.SessionActive:
+		return refusal(now)
+	}
+	return nil
+}
+
 // refusal says why a session cannot act. One that is active after all had its secret replaced.
 func refusal(l *Live) error {
 	switch l.Verdict.State {
