@@ -75,7 +75,7 @@ func (s *Server) publishBatch(ctx context.Context, in *batchInput, lines describ
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Notices.Repeats(ctx, ofLine(whole, 0)); err != nil {
+	if err := s.Notices.Repeats(ctx, ofLine(whole, 0), keysOfLines(whole)); err != nil {
 		return nil, err
 	}
 	var batch []services.Outgoing
@@ -158,4 +158,17 @@ func ofLine(whole services.Repeatable, number int) services.Repeatable {
 		whole.Key += fmt.Sprintf("\n%d", number)
 	}
 	return whole
+}
+
+// keysOfLines are all that a request may have kept under its key: which of its lines were kept, and under this key and not one
+// of their own, is not known any more.
+func keysOfLines(whole services.Repeatable) []string {
+	if whole.Key == "" {
+		return nil
+	}
+	keys := make([]string, services.MaxBatch)
+	for i := range keys {
+		keys[i] = ofLine(whole, i).Key
+	}
+	return keys
 }

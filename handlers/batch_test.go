@@ -112,3 +112,24 @@ func TestBatchOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestBatchOnceAnotherBody: another body under the key of the whole is refused as a whole, whichever lines of the first were kept.
+func TestBatchOnceAnotherBody(t *testing.T) {
+	one, two, wrong := `{"to":{"users":["anna"]},"title":"one"}`, `{"to":{"users":["anna"]},"title":"two"}`, `{"to":{"users":["anna"]},"title":""}`
+	own := `{"to":{"users":["anna"]},"title":"own","idempotency_key":"own"}`
+	for name, first := range map[string][]string{"the first was refused": {wrong, one}, "the first has a key of its own": {own, one}} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, nil, func(s *site) {
+				s.addUser("anna", models.RoleUser)
+				key := s.bearer(s.addKey(models.ScopeNoticesWrite)).with("Idempotency-Key", "whole")
+				key.batch(first...).want(200)
+				before := s.number("SELECT count(*) FROM entries WHERE kind = 'notice'")
+				key.batch(two, two, two).refused(422, "idempotency_mismatch")
+				if n := s.number("SELECT count(*) FROM entries WHERE kind = 'notice'"); n != before {
+					s.Errorf("%d notices, want %d", n, before)
+				}
+				key.batch(first...).want(200)
+			})
+		})
+	}
+}

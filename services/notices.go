@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -128,18 +129,20 @@ func (n *Notices) PublishAll(ctx context.Context, p *Principal, batch []Outgoing
 	return published, refused, nil
 }
 
-// Repeats refuses a key that was used for another request.
-func (n *Notices) Repeats(ctx context.Context, once Repeatable) error {
-	if once.Key == "" {
-		return nil
+// Repeats refuses a request one of whose keys was used for another. once says of them all but the key.
+func (n *Notices) Repeats(ctx context.Context, once Repeatable, keys []string) error {
+	for some := range slices.Chunk(keys, nameChunk) {
+		var others int64
+		err := n.db.Read.WithContext(ctx).Raw("SELECT count(*) FROM idempotency_keys WHERE principal = ? AND key IN ? AND digest <> ? AND created_at > "+n.db.now()+" - ?",
+			once.Principal, some, once.Digest, journal.OnceWindow.Milliseconds()).Scan(&others).Error
+		if err == nil && others > 0 {
+			err = errOnceReused
+		}
+		if err != nil {
+			return err
+		}
 	}
-	var others int64
-	err := n.db.Read.WithContext(ctx).Raw("SELECT count(*) FROM idempotency_keys WHERE principal = ? AND key = ? AND digest <> ? AND created_at > "+n.db.now()+" - ?",
-		once.Principal, once.Key, once.Digest, journal.OnceWindow.Milliseconds()).Scan(&others).Error
-	if err == nil && others > 0 {
-		err = errOnceReused
-	}
-	return err
+	return nil
 }
 
 // withoutRepeats puts off the second use of a key: it is answered with what the first has made.
