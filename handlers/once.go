@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -39,6 +40,20 @@ func repeatableBy(actor, key, field, route string, content []byte) (services.Rep
 	}
 	sum := sha256.Sum256(append([]byte(route+"\n"), content...))
 	return services.Repeatable{Principal: actor, Key: key, Digest: hex.EncodeToString(sum[:])}, nil
+}
+
+// concealed is what a request with a password in it is repeatable under. By a plain digest of the content whoever reads the
+// database could try out passwords without the cost of a password's hash; this one cannot be made without the key, of which a
+// digest alone is kept.
+func concealed(r services.Repeatable) services.Repeatable {
+	if r.Key == "" {
+		return r
+	}
+	seal := hmac.New(sha256.New, []byte(r.Key))
+	seal.Write([]byte(r.Digest))
+	name := sha256.Sum256([]byte("concealed\n" + r.Key))
+	r.Key, r.Digest = hex.EncodeToString(name[:]), hex.EncodeToString(seal.Sum(nil))
+	return r
 }
 
 // created answers a request that creates.

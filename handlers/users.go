@@ -66,6 +66,7 @@ func (s *Server) addUser(ctx context.Context, in *addUserInput) (*created[userVi
 	if err != nil {
 		return nil, err
 	}
+	once = concealed(once)
 	b := &in.Body
 	user, replayed, err := s.Users.AddOnce(ctx, services.NewUser{Username: b.Username, DisplayName: b.DisplayName, Password: b.Password, Role: b.Role}, once)
 	if err != nil {
