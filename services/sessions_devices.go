@@ -169,25 +169,35 @@ const sessionsAtOnce = 1000
 
 // LockEveryone locks every session there is but the one named, and counts them. Those that sign in meanwhile may escape.
 func (s *Sessions) LockEveryone(ctx context.Context, except string) (count int, err error) {
-	for n := sessionsAtOnce; n == sessionsAtOnce && err == nil; count += n {
-		n, err = s.lockWhere(ctx, models.ReasonAdmin, "id IN (SELECT id FROM sessions WHERE state = 'active' AND id <> ? ORDER BY id LIMIT ?)", except, sessionsAtOnce)
-	}
+	err = s.each(ctx, "state = 'active'", except, func(ids []string) error {
+		n, err := s.lockWhere(ctx, models.ReasonAdmin, "id IN ?", ids)
+		count += n
+		return err
+	})
 	return count, err
 }
 
 // EndEveryone ends every session there is but the one named. Those that sign in meanwhile may escape.
 func (s *Sessions) EndEveryone(ctx context.Context, except string) error {
-	for n := sessionsAtOnce; n == sessionsAtOnce; {
-		_, err := s.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-			drafts, err := s.end(tx, models.ReasonAdmin, "id IN (SELECT id FROM sessions WHERE state <> 'ended' AND id <> ? ORDER BY id LIMIT ?)", except, sessionsAtOnce)
-			n = len(drafts)
-			return drafts, err
-		})
-		if err != nil {
+	return s.each(ctx, "state <> 'ended'", except, func(ids []string) error {
+		return s.endWhere(ctx, models.ReasonAdmin, "id IN ?", ids)
+	})
+}
+
+// each goes through the sessions that where selects, but the one named. It goes by their names: how many were changed at once
+// tells nothing of how many are left, for some may lock or end by themselves meanwhile.
+func (s *Sessions) each(ctx context.Context, where, except string, do func(ids []string) error) error {
+	for after := ""; ; {
+		var ids []string
+		err := s.db.Write.WithContext(ctx).Raw("SELECT id FROM sessions WHERE "+where+" AND id > ? AND id <> ? ORDER BY id LIMIT ?", after, except, sessionsAtOnce).Scan(&ids).Error
+		if err != nil || len(ids) == 0 {
 			return err
 		}
+		if err := do(ids); err != nil {
+			return err
+		}
+		after = ids[len(ids)-1]
 	}
-	return nil
 }
 
 func userID(tx *gorm.DB, username string) (id int64, err error) {

@@ -343,18 +343,26 @@ func (s *Sessions) wrongProof(ctx context.Context, l *Live, refusal error) error
 
 // markProved notes a fresh proof, whichever it was.
 func (s *Sessions) markProved(ctx context.Context, l *Live, how string, spending ...spend) error {
+	hit := false
 	err := s.db.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		if err := allSpent(tx, spending); err != nil {
 			return err
 		}
 		rows, err := s.update(tx, "proved_at = "+s.db.now(), "id = ? AND state = 'active'", l.ID)
-		if err != nil || len(rows) == 0 {
+		if hit = len(rows) > 0; err != nil || !hit {
 			return err
 		}
 		return s.db.record(tx, Act{Action: "session.reauthenticated", UserID: l.UserID, Session: l.ID, Detail: map[string]any{"how": how}})
 	})
 	s.cache.forget(l.ID)
-	return err
+	if err != nil || hit {
+		return err
+	}
+	now, err := s.read(ctx, l.ID) // it was locked or ended while the proof was looked at
+	if err != nil {
+		return err
+	}
+	return refusal(now)
 }
 
 // RequireProof refuses when nothing was proved lately (by password, passkey or single sign-on), on whichever node.

@@ -332,3 +332,15 @@ func TestUnlockAndEndRace(t *testing.T) {
 		}
 	})
 }
+
+// TestProvedTooLate: a session that was locked or ended while the password was looked at is told so, and not that all is well.
+func TestProvedTooLate(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, _ := n.signIn(t, "ann")
+		got(n.sessions.Lock(t.Context(), l, l.ID))(t)
+		refused(t, "locked", n.sessions.Reauthenticate(t.Context(), l, password), models.CodeLocked)
+		must(t, n.sessions.Logout(t.Context(), l))
+		refused(t, "ended", n.sessions.Reauthenticate(t.Context(), l, password), models.CodeUnauthenticated)
+	})
+}
