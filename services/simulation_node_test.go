@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"belfry/models"
 	"belfry/services/announce"
 	"belfry/services/hub"
 	"belfry/services/journal"
@@ -72,6 +73,9 @@ func (n *simNode) run(ctx context.Context) {
 		s.streams = NewStreams(nil, j, hub.New(j.Cursor(), 1+n.d.upTo(8)), sessions, nil,
 			StreamSettings{Heartbeat: time.Hour, PerUser: 32}, slog.New(slog.DiscardHandler))
 		s.streams.summary = store.summary
+		s.streams.byKey = func(_ context.Context, t *Ticket) (*identity, error) {
+			return &identity{user: models.User{ID: t.UserID}, key: t.KeyID}, nil
+		}
 		s.ctx, s.kill = context.WithCancel(ctx)
 		s.wg.Go(func() { s.streams.Follow(s.ctx, s.local.Hints()) })
 		n.now.Store(s)

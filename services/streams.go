@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -51,6 +52,7 @@ type Streams struct {
 
 	watches   *watches
 	summary   func(context.Context, *models.User) (Summary, error) // from the database; a simulation has its own
+	byKey     func(context.Context, *Ticket) (*identity, error)    // the same
 	summaries *summaries
 	stretches singleflight.Group // readings of the log under way, by what is read
 	draining  chan struct{}      // closed when no stream may stay
@@ -76,6 +78,7 @@ func NewStreams(db *Database, j *journal.Journal, h *hub.Hub, s *Sessions, n *No
 		lockLag: histogram.Lock(histogram.OfLatencies()), people: map[int64]*person{}, draining: make(chan struct{})}
 	h.Keep(hub.Rhythm{Heartbeat: settings.Heartbeat, Ping: pingFrame, MaxAge: settings.MaxAge,
 		Rotated: func() []byte { return pauseFrame(jitter(time.Second, 3*time.Second)) }})
+	st.byKey = st.identifyByKey
 	st.watches = newWatches(st)
 	st.summaries = newSummaries(h.Offset())
 	if n != nil { // a simulation has none
@@ -175,7 +178,7 @@ func (s *Streams) identify(ctx context.Context, req StreamRequest) (*identity, e
 		}
 		return &identity{live: live, user: live.User}, nil
 	}
-	return s.identifyByKey(ctx, req.Ticket)
+	return s.byKey(ctx, req.Ticket)
 }
 
 func (s *Streams) identifyByKey(ctx context.Context, t *Ticket) (*identity, error) {
@@ -317,10 +320,8 @@ func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at 
 		if head.Epoch != at.epoch || s.journal.Epoch() != at.epoch {
 			return nil, errNewEpoch // the position means nothing any more, or to this node nothing yet
 		}
-		if who.live != nil {
-			if err := s.reread(ctx, conn, who); err != nil {
-				return nil, err
-			}
+		if err := s.reread(ctx, conn, who); err != nil {
+			return nil, err
 		}
 		summary, err := s.summarise(ctx, &who.user, max(at.pos, head.Offset))
 		if err == nil && summary.Head.Epoch != at.epoch {
@@ -336,8 +337,15 @@ func (s *Streams) settle(ctx context.Context, conn *hub.Conn, who *identity, at 
 	}
 }
 
-// reread looks at the session of a stream that is being opened.
+// reread looks again at who opens a stream: what shut them out before the connection was known has not ended it.
 func (s *Streams) reread(ctx context.Context, conn *hub.Conn, who *identity) error {
+	if who.live == nil {
+		again, err := s.byKey(ctx, &Ticket{UserID: who.user.ID, KeyID: who.key, expires: math.MaxInt64}) // it was in time
+		if err == nil {
+			who.user = again.user
+		}
+		return err
+	}
 	known := s.hub.Offset() // before the reading: memory holds what was handed on
 	who.at = time.Now()
 	live, err := s.sessions.current(ctx, who.live.ID)

@@ -106,12 +106,10 @@ func (s *Streams) openTask(ctx context.Context, t *Tasks, who *identity, row *mo
 func (s *Streams) settleTask(ctx context.Context, conn *hub.Conn, who *identity) (locked bool, err error) {
 	for {
 		turn := conn.Turn()
-		if who.live != nil {
-			if err := s.reread(ctx, conn, who); err != nil {
-				return false, err
-			}
-			locked = who.live.Verdict.State != models.SessionActive
+		if err := s.reread(ctx, conn, who); err != nil {
+			return false, err
 		}
+		locked = who.live != nil && who.live.Verdict.State != models.SessionActive
 		if s.hub.Settle(conn, turn, nil, locked) {
 			return locked, nil
 		}
