@@ -233,12 +233,12 @@ func groupAct(verb, name string) Act {
 // addressed to whoever one is now.
 func (g *Groups) Remove(ctx context.Context, name string) error {
 	_, err := g.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
-		group, err := groupByName(tx, name)
-		if err != nil {
+		// First, because a mark of a member's holds the head and waits for their inbox, and whoever renames the group does too.
+		if _, err := g.journal.Fix(tx); err != nil {
 			return nil, err
 		}
-		// First, because a mark of a member's holds the head and waits for their inbox.
-		if _, err := g.journal.Fix(tx); err != nil {
+		group, err := groupByName(tx, name)
+		if err != nil {
 			return nil, err
 		}
 		var members []int64

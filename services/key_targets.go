@@ -29,11 +29,12 @@ func replaceInKeys(tx *gorm.DB, list func(*models.Target) *[]string, was, name s
 			return nil, nil, err
 		}
 		names := list(&spec.To)
-		at := slices.IndexFunc(*names, func(n string) bool { return strings.EqualFold(n, was) })
+		isIt := func(n string) bool { return strings.EqualFold(n, was) }
+		at := slices.IndexFunc(*names, isIt)
 		if at < 0 {
 			continue
 		}
-		if *names = slices.Delete(*names, at, at+1); name != "" {
+		if *names = slices.DeleteFunc(*names, isIt); name != "" { // it may stand there more than once
 			*names = slices.Insert(*names, at, name)
 		}
 		to, err := spec.target()

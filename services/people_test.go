@@ -318,3 +318,14 @@ func TestRecipients(t *testing.T) {
 		}
 	})
 }
+
+// TestSettleBlankName: once more it changes nothing, whatever a blank name shown stands for.
+func TestSettleBlankName(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		for i, want := range []string{"added", "unchanged", "unchanged"} {
+			if have := got(n.users.Settle(t.Context(), WantedUser{Username: "ann", DisplayName: new("")}, false))(t).Result(); have != want {
+				t.Errorf("%d: %s, want %s", i, have, want)
+			}
+		}
+	})
+}

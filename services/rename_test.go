@@ -1,6 +1,7 @@
 package services
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -212,4 +213,72 @@ func (n *node) caughtUp(t *testing.T, other *node) {
 	t.Helper()
 	head := other.number(t, "SELECT head FROM log_head")
 	eventually(t, "the other node's entries", func() bool { return n.journal.Cursor() >= head })
+}
+
+// TestRecipientOfAKeyTwice: one who stands there twice follows the new name, and leaves, as a whole.
+func TestRecipientOfAKeyTwice(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		n.person(t, "bob")
+		secret := n.keyTo(t, "alerts", Target{Users: []string{"ann", "bob", "Ann", "ann"}})
+		got(n.users.Update(t.Context(), "ann", UserChange{Username: new("bea")}))(t)
+		if have := n.target(t, secret).Users; !slices.Equal(have, []string{"bea", "bob"}) {
+			t.Errorf("the key sends to %q", have)
+		}
+		must(t, n.users.Delete(t.Context(), "bea"))
+		if have := n.target(t, secret).Users; !slices.Equal(have, []string{"bob"}) {
+			t.Errorf("after she was deleted it sends to %q", have)
+		}
+		secret = n.keyTo(t, "more", Target{Users: []string{"bob", "Bob"}})
+		must(t, n.users.Delete(t.Context(), "bob"))
+		if have := n.target(t, secret).Users; len(have) != 0 {
+			t.Errorf("after he was deleted it sends to %q: the next of that name would get it", have)
+		}
+	})
+}
+
+// TestRenamedAtOnce: of two who give a person another name at once, or one who deletes them, a key ends up with what holds.
+func TestRenamedAtOnce(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		secret := n.keyTo(t, "alerts", Target{Users: []string{"ann"}})
+		user := got(n.users.Find(t.Context(), "ann"))(t)
+		for i := range 20 {
+			atOnce(2, func(k int) {
+				_, err := n.users.Update(t.Context(), user.Username, UserChange{Username: new(fmt.Sprintf("ann%d-%d", i, k))})
+				if err != nil && models.CodeOf(err) != models.CodeNotFound { // the other was first, and the name is gone
+					t.Error(err)
+				}
+			})
+			user = got(n.users.byID(t.Context(), user.ID))(t)
+			if have := n.target(t, secret).Users; !slices.Equal(have, []string{user.Username}) {
+				t.Fatalf("%s is found under %q", user.Username, have)
+			}
+		}
+		for i := range 20 {
+			name, next := fmt.Sprintf("bob%d", i), fmt.Sprintf("bert%d", i)
+			n.person(t, name)
+			got(n.groups.Add(t.Context(), name, ""))(t)
+			secret := n.keyTo(t, "more", Target{Users: []string{name}, Groups: []string{name}})
+			atOnce(4, func(k int) {
+				switch k { // one of each two finds nothing where the other was first
+				case 0:
+					_, _ = n.users.Update(t.Context(), name, UserChange{Username: &next})
+				case 1:
+					_ = n.users.Delete(t.Context(), name)
+				case 2:
+					_, _ = n.groups.Update(t.Context(), name, GroupChange{Name: &next})
+				default:
+					_ = n.groups.Remove(t.Context(), name)
+				}
+			})
+			to := n.target(t, secret)
+			for _, name := range to.Users {
+				got(n.users.Find(t.Context(), name))(t)
+			}
+			for _, name := range to.Groups {
+				got(n.groups.Find(t.Context(), name))(t)
+			}
+		}
+	})
 }

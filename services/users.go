@@ -180,7 +180,7 @@ func (u *Users) Update(ctx context.Context, username string, c UserChange) (*mod
 	}
 	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		// First, because whoever deletes the person holds the head and waits for their row.
-		if _, err := u.journal.Fix(tx); err != nil {
+		if err := u.fix(tx, user); err != nil {
 			return nil, err
 		}
 		return u.apply(tx, user, c, set, ends)
@@ -192,6 +192,20 @@ func (u *Users) Update(ctx context.Context, username string, c UserChange) (*mod
 		return nil, err
 	}
 	return u.byID(ctx, user.ID)
+}
+
+// fix holds the head, and reads the person anew: their name may be another since they were found, and keys know them by it.
+func (u *Users) fix(tx *gorm.DB, user *models.User) error {
+	if _, err := u.journal.Fix(tx); err != nil {
+		return err
+	}
+	now := models.User{}
+	err := tx.Take(&now, user.ID).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = models.ErrNotFound
+	}
+	*user = now
+	return err
 }
 
 func (u *Users) apply(tx *gorm.DB, user *models.User, c UserChange, set map[string]any, ends models.Reason) (drafts []journal.Draft, err error) {
@@ -348,7 +362,7 @@ func (u *Users) Delete(ctx context.Context, username string) error {
 	}
 	_, err = u.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
 		// First, because a mark of this person's holds the head and waits for their row.
-		if _, err := u.journal.Fix(tx); err != nil {
+		if err := u.fix(tx, user); err != nil {
 			return nil, err
 		}
 		drafts, acts, err := replaceInKeys(tx, usersOf, user.Username, "")

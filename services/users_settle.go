@@ -134,6 +134,9 @@ func (s *settling) add(w WantedUser) error {
 
 // difference is what of the wanted is not so yet.
 func (s *settling) difference(w WantedUser) (c UserChange) {
+	if w.DisplayName != nil && strings.TrimSpace(*w.DisplayName) == "" {
+		w.DisplayName = &s.Username // as of who is new
+	}
 	if w.DisplayName != nil && *w.DisplayName != s.DisplayName {
 		c.DisplayName, s.Changed = w.DisplayName, append(s.Changed, "display_name")
 	}
