@@ -247,3 +247,15 @@ func TestListIsOfOneMoment(t *testing.T) {
 		}
 	})
 }
+
+// TestMarkUpToTheFurthest: all of the inbox is at or before the greatest offset that a cursor can have.
+func TestMarkUpToTheFurthest(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		ann := n.person(t, "ann")
+		n.publish(t, n.system(t), Target{Users: []string{"ann"}}, titled("n"))
+		at := journal.Position{Epoch: n.journal.Epoch(), Offset: 1<<63 - 1}
+		if m := got(n.notices.Mark(t.Context(), ann, Marking{UpTo: &at, Read: new(true)}))(t); m.Changed != 1 {
+			t.Errorf("%+v", m)
+		}
+	})
+}

@@ -70,7 +70,7 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 		if err != nil {
 			return nil, err
 		}
-		rows, err := n.marking(tx, user, m)
+		rows, err := n.marking(tx, user, m, head.Offset)
 		if err != nil {
 			return nil, err
 		}
@@ -89,10 +89,10 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 }
 
 // marking reads what a marking is about.
-func (n *Notices) marking(tx *gorm.DB, user *models.User, m Marking) ([]noticeRow, error) {
+func (n *Notices) marking(tx *gorm.DB, user *models.User, m Marking, head int64) ([]noticeRow, error) {
 	switch {
 	case m.UpTo != nil:
-		return n.rows(tx, user, inboxQuery{where: whereInbox, before: m.UpTo.Offset + 1, limit: math.MaxInt32})
+		return n.rows(tx, user, inboxQuery{where: whereInbox, before: min(m.UpTo.Offset, head) + 1, limit: math.MaxInt32})
 	case len(m.IDs) == 0:
 		return nil, nil
 	default:

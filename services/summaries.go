@@ -56,9 +56,13 @@ func lateOf(e *journal.Entry) late {
 				l.expires = *event.SnoozedUntil
 			}
 		}
-		l.void = l.set == nil
-		if event.State == stateSuperseded {
+		switch event.State {
+		case stateSuperseded:
 			l.audiences = nil // the count was void since the notice that took its place
+		case "unread", "unarchived", stateUnsnoozed:
+			l.void = true // it may expire before anything that the count knows of
+		default:
+			l.void = l.set == nil
 		}
 	case kindMembership, kindAccount:
 		l.void = true

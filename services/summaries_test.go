@@ -170,3 +170,33 @@ func TestSummaryReadBesideTheLog(t *testing.T) {
 		t.Errorf("a summary from before a group was joined counts, or is still indexed: %v", s.by)
 	}
 }
+
+// TestSummaryHoldsUntilWhatIsBackExpires: the count of somebody who took a notice back into the inbox ends with that notice.
+func TestSummaryHoldsUntilWhatIsBackExpires(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		ann := n.person(t, "ann")
+		hour := models.InstantOf(time.Now().Add(time.Hour))
+		for name, there := range map[string]Marking{"archived": {Archived: new(true)}, "read": {Read: new(true)}, "snoozed": {Snooze: &Snooze{Until: &hour}}} {
+			c := titled("%s", name)
+			c.ExpiresAt = &hour
+			id := n.publish(t, n.system(t), Target{Users: []string{"ann"}}, c).ID
+			back := Marking{Archived: new(false)}
+			switch name {
+			case "read":
+				back = Marking{Read: new(false)}
+			case "snoozed":
+				back = Marking{Snooze: &Snooze{}}
+			}
+			for i, m := range []Marking{there, back, {Archived: new(true)}} {
+				m.IDs = []int64{id}
+				got(n.notices.Mark(t.Context(), ann, m))(t)
+				must(t, n.hub.Await(t.Context(), n.journal.Committed()))
+				if s, ok := n.summaries.get(ann.ID, n.journal.Trimmed(), hour+1); ok && i == 1 {
+					t.Errorf("%s: %+v", name, s)
+				}
+				n.journal.Forget() // what was known while it was there
+				got(n.summarise(t.Context(), ann, 0))(t)
+			}
+		}
+	})
+}

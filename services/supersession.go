@@ -194,22 +194,51 @@ func (to *addressed) meet(tx *gorm.DB, at int64, older addressed, olderAt int64)
 	var shared addressed
 	shared.groups, to.groups = divide(to.groups, older.groups)
 	shared.users, to.users = divide(to.users, older.users)
-	both = shared.audiences()
+	late, err := joinedBetween(tx, shared.groups, at, older, olderAt)
+	if err != nil {
+		return nil, err
+	}
 	_, older.groups = divide(older.groups, shared.groups)
 	_, older.users = divide(older.users, shared.users)
-	if to.nobody() || older.nobody() || len(to.groups)+len(older.groups) == 0 {
-		return both, nil
-	}
-	// What is left meets in people who are in a group of the one's and named by the other, or in a group of each.
-	var people []int64
-	err = tx.Raw(`SELECT newer.id FROM (`+reached+`) newer WHERE newer.id IN (`+strings.ReplaceAll(reached, "@", "@older_")+`) ORDER BY newer.id`,
-		map[string]any{"users": to.users, "groups": to.groups, "at": at, "older_users": older.users, "older_groups": older.groups, "older_at": olderAt}).Scan(&people).Error
+	people, err := to.peopleOf(tx, at, older, olderAt)
 	_, to.users = divide(to.users, people)
-	return append(both, (&addressed{users: people}).audiences()...), err
+	to.users = append(to.users, late...)
+	shared.users = append(shared.users, people...)
+	return shared.audiences(), err
+}
+
+// peopleOf are those in whom two notices meet that have no audience in common: they are in a group of the one's and named by
+// the other, or in a group of each.
+func (to *addressed) peopleOf(tx *gorm.DB, at int64, older addressed, olderAt int64) (people []int64, err error) {
+	if to.nobody() || older.nobody() || len(to.groups)+len(older.groups) == 0 {
+		return nil, nil
+	}
+	err = tx.Raw("SELECT newer.id FROM ("+reached+") newer WHERE newer.id IN ("+reachedByOlder+") ORDER BY newer.id", older.joining(olderAt, map[string]any{"users": to.users, "groups": to.groups, "at": at})).Scan(&people).Error
+	return people, err
+}
+
+// joinedBetween are the people who are in a group that two notices were for since after the older one. That one they never
+// had, and may have one from further back by another way.
+func joinedBetween(tx *gorm.DB, groups []int64, at int64, older addressed, olderAt int64) (late []int64, err error) {
+	if len(groups) == 0 {
+		return nil, nil
+	}
+	err = tx.Raw("SELECT DISTINCT user_id FROM memberships WHERE group_id IN @groups AND joined_offset >= @older_at AND joined_offset < @at AND user_id NOT IN ("+reachedByOlder+") ORDER BY user_id",
+		older.joining(olderAt, map[string]any{"groups": groups, "at": at})).Scan(&late).Error
+	return late, err
+}
+
+// joining adds what reachedByOlder asks for.
+func (to *addressed) joining(at int64, args map[string]any) map[string]any {
+	args["older_users"], args["older_groups"], args["older_at"] = to.users, to.groups, at
+	return args
 }
 
 // reached is the people whom a notice reaches by name or by a group.
 const reached = "SELECT id FROM users WHERE id IN @users UNION SELECT user_id FROM memberships WHERE group_id IN @groups AND joined_offset < @at"
+
+// reachedByOlder is the same of the older one.
+const reachedByOlder = "SELECT id FROM users WHERE id IN @older_users UNION SELECT user_id FROM memberships WHERE group_id IN @older_groups AND joined_offset < @older_at"
 
 // divide parts what is among others from what is not.
 func divide(all, among []int64) (in, out []int64) {

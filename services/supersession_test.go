@@ -118,6 +118,33 @@ func TestSupersededIsTold(t *testing.T) {
 	})
 }
 
+// TestSupersededForWhoJoinedBetween: the newest before it is, for one who joined its group since the group's last one, what
+// reached them before they joined.
+func TestSupersededForWhoJoinedBetween(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system := n.system(t)
+		for _, name := range []string{"ann", "cat", "dan", "eve"} {
+			n.person(t, name)
+		}
+		for group, member := range map[string]string{"crew": "ann", "team": "eve"} {
+			got(n.groups.Add(t.Context(), group, ""))(t)
+			must(t, n.groups.Join(t.Context(), group, member))
+		}
+		publish := func(title string, to Target) { n.publish(t, system, to, underKey("k", title)) }
+		publish("0", Target{Users: []string{"cat", "dan", "eve"}})
+		publish("1", Target{Groups: []string{"crew", "team"}, Users: []string{"cat"}})
+		must(t, n.notices.Supersede(t.Context()))
+		must(t, n.groups.Join(t.Context(), "crew", "dan", "cat", "eve")) // the last two had the second, by name and by a group
+		publish("2", Target{Groups: []string{"crew"}})
+		must(t, n.notices.Supersede(t.Context()))
+		n.inboxIs(t, "dan", got(n.users.Find(t.Context(), "dan"))(t), "2", 1)
+		want := []string{"cat+eve: 0", "crew: 1", "dan: 0, 1 unread"}
+		if told := n.supersedings(t); !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
 // TestSupersededOnTheStream: the event follows the newer notice, live and replayed, with the count after it; of several that
 // came at once it tells at once, and of none that is over already, or another's.
 func TestSupersededOnTheStream(t *testing.T) {

@@ -44,7 +44,7 @@ func (t *Tasks) Append(ctx context.Context, p *Principal, id, offset int64, data
 }
 
 func (t *Tasks) append(tx *gorm.DB, p *Principal, id, offset int64, data []byte) (end int64, err error) {
-	if offset > models.MaxTaskLog-int64(len(data)) {
+	if offset <= models.MaxTaskLog && offset > models.MaxTaskLog-int64(len(data)) { // further on no log ends
 		return 0, errTaskTooLong
 	}
 	grown := tx.Exec("UPDATE tasks SET bytes = bytes + ?, changed_at = "+t.db.now()+" WHERE id = ? AND bytes = ? AND state = ? AND (creator = ? OR ?)",

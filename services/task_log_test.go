@@ -285,3 +285,18 @@ func TestTaskMigration(t *testing.T) {
 		}
 	})
 }
+
+// TestAppendFarBeyond: where no log ends is another place than the end, and nobody else hears more of it.
+func TestAppendFarBeyond(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		p := n.system(t)
+		view, _, err := n.tasks.Create(t.Context(), p, NewTask{Title: "x"})
+		must(t, err)
+		_, _, err = n.tasks.Append(t.Context(), p, view.ID, models.MaxTaskLog+1, []byte("x"), Repeatable{})
+		refused(t, "beyond", err, models.CodeConflict)
+		_, _, err = n.tasks.Append(t.Context(), p, view.ID, 1<<63-1, []byte("x"), Repeatable{})
+		refused(t, "the furthest", err, models.CodeConflict)
+		_, _, err = n.tasks.Append(t.Context(), p, 12345, models.MaxTaskLog+1, []byte("x"), Repeatable{})
+		refused(t, "nowhere", err, models.CodeNotFound)
+	})
+}
