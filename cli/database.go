@@ -34,8 +34,13 @@ type registry interface {
 }
 
 // withRegistry opens the database for one piece of work. Where another process holds the file, the work
-// goes through the API of that process, if we were told where it is.
+// goes through the API of that process, if we were told where it is; and so it does where there is no file, as on another
+// machine than the server's, or in another folder: a new database would take the work in, and nobody would look there.
 func withRegistry(ctx context.Context, s *config.Settings, work func(registry) error) error {
+	named := s.URL != "" && s.Key != ""
+	if named && services.FileMissing(s.DatabaseURL) {
+		return throughServer(s, work)
+	}
 	err := withJournal(ctx, s, func(db *services.Database, j *journal.Journal) error {
 		registry, err := newLocal(ctx, db, j, s)
 		if err != nil {
@@ -46,9 +51,13 @@ func withRegistry(ctx context.Context, s *config.Settings, work func(registry) e
 	if _, held := errors.AsType[*services.HeldError](err); !held {
 		return err
 	}
-	if s.URL == "" || s.Key == "" {
+	if !named {
 		return fmt.Errorf("%w; to work through it, set BELFRY_URL and BELFRY_KEY (a key with users:write), or stop it first", err)
 	}
+	return throughServer(s, work)
+}
+
+func throughServer(s *config.Settings, work func(registry) error) error {
 	remote, err := client.New(s.URL, s.Key)
 	if err != nil {
 		return err

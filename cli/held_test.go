@@ -125,9 +125,24 @@ func TestHeldFileThroughTheAPI(t *testing.T) {
 func TestFreeFileIsOpened(t *testing.T) {
 	url, asked := api(t, nil)
 	s := sqliteShell(t)
+	s.ok("", "migrate")
 	s.environ = append(s.environ, "BELFRY_URL="+url, "BELFRY_KEY=bfk_good")
 	s.ok("", "group", "add", "ops")
 	if len(*asked) != 0 {
 		t.Errorf("asked %q", *asked)
+	}
+}
+
+// TestNoFileIsMadeBesideAServer: who names a server and has no file means that server.
+func TestNoFileIsMadeBesideAServer(t *testing.T) {
+	url, asked := api(t, map[string]string{"POST /groups": `{"name":"ops"}`})
+	s := sqliteShell(t)
+	s.environ = append(s.environ, "BELFRY_URL="+url, "BELFRY_KEY=bfk_good")
+	s.ok("", "group", "add", "ops")
+	if len(*asked) != 1 {
+		t.Errorf("asked %q", *asked)
+	}
+	if _, err := os.Stat(strings.TrimPrefix(s.databaseURL(), "sqlite:")); !os.IsNotExist(err) {
+		t.Errorf("a database was made: %v", err)
 	}
 }

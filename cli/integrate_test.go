@@ -78,13 +78,13 @@ func moody(t *testing.T, address string, loses bool) *httptest.Server {
 
 // frameworks are stood in for: their names, and of what they do what the snippets cannot do without.
 var frameworks = map[string]string{
-	"django/__init__.py": "", "django/contrib/__init__.py": "", "django/contrib/auth/__init__.py": "", "django/views/__init__.py": "", "django/views/decorators/__init__.py": "",
+	"django/__init__.py": "", "django/views/__init__.py": "", "django/views/decorators/__init__.py": "",
 	"django/core/__init__.py": "", "django/core/management/__init__.py": "",
-	"django/contrib/auth/decorators.py": "login_required = lambda view: view\n",
-	"django/views/decorators/http.py":   "require_POST = lambda view: view\n",
-	"django/http.py":                    "JsonResponse = dict\n",
-	"django/db.py":                      "from contextlib import nullcontext\nclass transaction:\n    on_commit = staticmethod(lambda then: then())\n    atomic = nullcontext\n",
-	"django/core/management/base.py":    "import sys\nclass BaseCommand:\n    stderr = sys.stderr\n",
+	"django/views/decorators/csrf.py": "def csrf_exempt(view):\n    view.csrf_exempt = True\n    return view\n",
+	"django/views/decorators/http.py": "require_POST = lambda view: view\n",
+	"django/http.py":                  "HttpResponse = JsonResponse = dict\n",
+	"django/db.py":                    "from contextlib import nullcontext\nclass transaction:\n    on_commit = staticmethod(lambda then: then())\n    atomic = nullcontext\n",
+	"django/core/management/base.py":  "import sys\nclass BaseCommand:\n    stderr = sys.stderr\n",
 	"orders.py": "import os\nclass Place:\n    last = ''\n    class objects:\n        def get_or_create(name):\n            place = Place()\n" +
 		"            if os.path.exists(name): place.last = open(name).read()\n            return place, not place.last\n" +
 		"    def save(self):\n        open('belfry', 'w').write(self.last)\n        print('at', self.last, flush=True)\n" +
@@ -96,7 +96,8 @@ var frameworks = map[string]string{
 // callers use what the snippets define.
 var callers = map[string]string{
 	"django_test.py": "from types import SimpleNamespace as N\nimport views\n" +
-		"views.order_shipped(N(customer='anna', pk=12))\nassert views.stream_ticket(N(user=N(username='anna')))['token']\n",
+		"views.order_shipped(N(customer='anna', pk=12))\nassert views.stream_ticket(N(user=N(username='anna', is_authenticated=True)))['token']\n" +
+		"assert views.stream_ticket(N(user=N(is_authenticated=False))) == {'status': 401}\nassert views.stream_ticket.csrf_exempt\n",
 	"python_test.py": "import belfry, words\nbelfry.send('anna', 'From Python', severity='warning')\n" +
 		"try:\n    belfry.send('nobody', 'x')\n    raise SystemExit('taken')\nexcept belfry.urllib.error.HTTPError as refusal:\n    assert refusal.code == 422\n" +
 		"print(words.tell('anna', 'A text', 'The quick brown fox'.split()))\n",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -75,10 +76,22 @@ func (c *keyCreateCmd) Run(ctx context.Context, s *config.Settings, term *consol
 			return err
 		}
 		// The key itself is not shown: its calls are signed, and what nobody has nobody can lose.
-		fmt.Fprintf(term.err, "belfry: the secret for %s; its address is %s\n", key.Hook, s.PublicURL.JoinPath("api/v1/hooks", key.Hook, strconv.FormatInt(key.ID, 10)))
+		base, err := placeOf(r, s)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(term.err, "belfry: the secret for %s; its address is %s\n", key.Hook, base.JoinPath("api/v1/hooks", key.Hook, strconv.FormatInt(key.ID, 10)))
 		_, err = fmt.Fprintln(term.out, key.HookSecret)
 		return err
 	})
+}
+
+// placeOf is where senders find the server of a registry. Without a PUBLIC_URL here one that we called is where we found it.
+func placeOf(r registry, s *config.Settings) (*url.URL, error) {
+	if _, called := r.(*client.Client); called && !s.PublicURLGiven {
+		return url.Parse(s.URL)
+	}
+	return s.PublicURL, nil
 }
 
 // mapping reads the file of a mapping; what is wrong with what it says the server finds.

@@ -40,3 +40,18 @@ func TestKeysOfHooks(t *testing.T) {
 		s.refused(exitFailed, "mapping", "", append(create, "--mapping", file(`{"subject": "$"}`))...)
 	})
 }
+
+// TestHookOfAServer: the address is the called server's, unless PUBLIC_URL says how others find it.
+func TestHookOfAServer(t *testing.T) {
+	url, _ := api(t, map[string]string{"POST /keys": `{"id":5,"name":"gh","scopes":["notices:write"],"hook":"github","hook_secret":"bfh_x"}`})
+	s := sqliteShell(t)
+	s.open() // so that the command goes through the server
+	s.environ = append(s.environ, "BELFRY_URL="+url, "BELFRY_KEY=bfk_good")
+	create := []string{"key", "create", "gh", "--scope", "notices:write", "--everyone", "--hook", "github"}
+	if made := s.run("", create...); made.out != "bfh_x\n" || !strings.Contains(made.err, " "+url+"/api/v1/hooks/github/5\n") {
+		t.Errorf("%+v", made)
+	}
+	if made := s.run("", append(create, "--public-url", "https://bell.example")...); !strings.Contains(made.err, " https://bell.example/api/v1/hooks/github/5\n") {
+		t.Errorf("%+v", made)
+	}
+}

@@ -50,6 +50,7 @@ type Settings struct {
 	NATSCA            string // path of a PEM file; empty = the system's authorities
 
 	PublicURL      *url.URL // scheme and host alone
+	PublicURLGiven bool     // or else it is this machine's
 	CORSOrigins    []string // as browsers write them
 	TrustedProxies []netip.Prefix
 
@@ -131,7 +132,7 @@ func Load(flags map[string]string, environ []string) (*Settings, error) {
 		l.read(&options[i], s)
 	}
 	l.refuseUnknown()
-	if s.PublicURL == nil {
+	if s.PublicURLGiven = s.PublicURL != nil; !s.PublicURLGiven {
 		s.PublicURL = localURL(s)
 	}
 	if s.DatabaseListenURL == "" {

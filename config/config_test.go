@@ -75,7 +75,7 @@ func TestEverySettingByEachWay(t *testing.T) {
 		Listen: ":9000", TLSCert: "c.pem", TLSKey: "k.pem", InternalListen: "[::1]:9001",
 		DatabaseURL: "postgres://u:p@db/belfry", DatabaseListenURL: "postgresql://u:p@direct/belfry", NATSURL: "nats://a:4222,nats://b:4222",
 		NATSCreds: "n.creds", NATSCA: "ca.pem",
-		PublicURL: byEnv.PublicURL, CORSOrigins: []string{"https://a.example.org", "http://localhost:5173"},
+		PublicURL: byEnv.PublicURL, PublicURLGiven: true, CORSOrigins: []string{"https://a.example.org", "http://localhost:5173"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
 		SecretPrevious: [][]byte{[]byte(strings.Repeat("a", 32)), []byte(strings.Repeat("b", 33))},
 		Secret:         []byte(longSecret), AdminUser: "root", AdminPassword: "long enough",

@@ -6,7 +6,9 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -63,10 +65,25 @@ type Database struct {
 // OpenDatabase opens postgres://… or sqlite:PATH, whose folder it makes. A SQLite file held by another
 // process is a *HeldError.
 func OpenDatabase(ctx context.Context, address string) (*Database, error) {
-	if path, ok := strings.CutPrefix(address, "sqlite:"); ok {
-		return openSQLite(ctx, strings.TrimPrefix(path, "//"))
+	if path, ok := sqlitePath(address); ok {
+		return openSQLite(ctx, path)
 	}
 	return openPostgres(ctx, address)
+}
+
+// FileMissing reports whether the address is of a SQLite file that is not there.
+func FileMissing(address string) bool {
+	path, ok := sqlitePath(address)
+	if !ok {
+		return false
+	}
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+func sqlitePath(address string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(address, "sqlite:")
+	return strings.TrimPrefix(path, "//"), ok
 }
 
 func openPostgres(ctx context.Context, address string) (*Database, error) {
