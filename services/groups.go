@@ -303,17 +303,17 @@ type membershipEvent struct {
 func (g *Groups) change(ctx context.Context, verb, name string, usernames []string,
 	apply func(tx *gorm.DB, group, user, next int64) (*membershipEvent, error)) error {
 	_, err := g.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+		// The row holds the offset of its own entry, so that inbox, replay and open streams agree on what is newer than the
+		// joining. First, because whoever deletes the group or one of the people holds the head too.
+		head, err := g.journal.Fix(tx)
+		if err != nil {
+			return nil, err
+		}
 		group, err := groupByName(tx, name)
 		if err != nil {
 			return nil, err
 		}
 		ids, err := userIDs(tx, usernames, "usernames")
-		if err != nil {
-			return nil, err
-		}
-		// The row holds the offset of its own entry, so that inbox, replay and open streams agree on
-		// what is newer than the joining.
-		head, err := g.journal.Fix(tx)
 		if err != nil {
 			return nil, err
 		}
