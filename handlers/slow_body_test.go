@@ -10,6 +10,8 @@ import (
 )
 
 // TestLockedWhileTheBodyCame: what a session asked for before its lock, and finished to say after it, is not done.
+//
+// Security: L2, L12
 func TestLockedWhileTheBodyCame(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("anna", models.RoleAdmin)

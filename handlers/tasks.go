@@ -209,6 +209,9 @@ func (s *Server) sendTaskText(to huma.Context, text *services.TaskText, piece []
 		if err == nil {
 			_, err = to.BodyWriter().Write(piece)
 		}
+		if live := middleware.PrincipalOf(ctx).Live; err == nil && live != nil {
+			err = s.Sessions.Remains(ctx, live) // or a lock would let the rest through
+		}
 		if err == nil {
 			piece, err = text.Next(ctx)
 		}

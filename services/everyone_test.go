@@ -8,6 +8,8 @@ import (
 )
 
 // TestEveryone: that one of them ends by itself leaves none of the others as they were.
+//
+// Security: S12
 func TestEveryone(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		ann := n.person(t, "ann")

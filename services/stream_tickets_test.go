@@ -7,6 +7,8 @@ import (
 )
 
 // TestKeyTicketRefusedWhileOpening: what refuses a ticket after it was looked at, and before the connection is known, is not missed.
+//
+// Security: S10
 func TestKeyTicketRefusedWhileOpening(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		for name, refuse := range map[string]func(key int64) error{

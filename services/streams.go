@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -206,6 +207,7 @@ func (s *Streams) openEnded(ctx context.Context, l *Live, position string) (Open
 		return s.pauseIfPassing(err)
 	}
 	s.openings.inc(openingOver)
+	offset = cmp.Or(offset, s.journal.Trimmed()) // it was trimmed, so it lay there or before
 	at := s.journal.Position(offset)
 	if p, ok := journal.ParsePosition(position); ok && p.Epoch == at.Epoch && p.Offset >= offset {
 		return Opening{NoContent: true}, nil
@@ -358,20 +360,6 @@ func (s *Streams) reread(ctx context.Context, conn *hub.Conn, who *identity) err
 }
 
 var errNewEpoch = errors.New("the log started anew")
-
-// summarise gives what a hello says of a person, as of an offset or later: what the stream begins behind is counted.
-func (s *Streams) summarise(ctx context.Context, user *models.User, offset int64) (Summary, error) {
-	if now, fresh := s.journal.Fresh(); fresh {
-		if known, ok := s.summaries.get(user.ID, s.journal.Trimmed(), models.Instant(now)); ok && known.Head.Offset >= offset {
-			return known, nil
-		}
-	}
-	read, err := s.summary(ctx, user)
-	if err == nil && read.Head.Epoch == s.journal.Epoch() {
-		s.summaries.put(user.ID, read)
-	}
-	return read, err
-}
 
 // warmPeople is for how many people a node that starts reads beforehand what a hello says.
 const warmPeople = 1_000

@@ -108,3 +108,17 @@ func (n *Notices) counting() string {
 	return "SELECT u.id, u.joined_offset AS joined, " + fmt.Sprintf(count, unread) + " AS unread, " +
 		fmt.Sprintf(count, until) + " AS until FROM users u WHERE u.id IN @users"
 }
+
+// summarise gives what a hello says of a person, as of an offset or later: what the stream begins behind is counted.
+func (s *Streams) summarise(ctx context.Context, user *models.User, offset int64) (Summary, error) {
+	if now, fresh := s.journal.Fresh(); fresh {
+		if known, ok := s.summaries.get(user.ID, s.journal.Trimmed(), models.Instant(now)); ok && known.Head.Offset >= offset {
+			return known, nil
+		}
+	}
+	read, err := s.summary(ctx, user)
+	if err == nil && read.Head.Epoch == s.journal.Epoch() {
+		s.summaries.put(user.ID, read)
+	}
+	return read, err
+}

@@ -34,3 +34,23 @@ func TestTrimmedWhileHeld(t *testing.T) {
 		open.notice(t, "after")
 	})
 }
+
+// TestEndedAndTrimmed: that a session is over is said to who comes back, though the log has forgotten its end.
+func TestEndedAndTrimmed(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, cookie := n.signIn(t, "ann")
+		seen := n.journal.Position(n.journal.Cursor()).String()
+		must(t, n.sessions.Logout(t.Context(), l))
+		must(t, n.hub.Await(t.Context(), n.journal.Committed()))
+		got(n.journal.Trim(t.Context(), time.Now().Add(time.Hour).UnixMilli()))(t)
+		opening := got(n.Open(t.Context(), StreamRequest{Cookie: cookie, Position: seen}))(t)
+		events := parseEvents(t, opening.First)
+		if opening.NoContent || len(events) != 1 || events[0].name != "lock" {
+			t.Fatalf("%+v", opening)
+		}
+		if again := got(n.Open(t.Context(), StreamRequest{Cookie: cookie, Position: events[0].id}))(t); !again.NoContent {
+			t.Errorf("with the id of that: %+v", again)
+		}
+	})
+}
