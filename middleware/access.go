@@ -38,7 +38,7 @@ var (
 )
 
 // Access enforces the rule of a route. A user's own write is also what moves the idle clock; that same
-// statement is the last check that the session is still active.
+// statement checks that the session is still active. Where there is a body to wait for, Remains is the last to ask.
 func Access(sessions *services.Sessions, rule Rule, log *slog.Logger) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		p := PrincipalOf(ctx.Context())
