@@ -99,7 +99,27 @@ describe('by cookie', () => {
     expect(inbox.unread).toBe(0)
   })
 
-  it.each(['withdrawn', 'superseded', 'expired'] as const)(
+  it('asks for no count when what is on show is superseded for many', async () => {
+    const asked = watch.api.notices.mock.calls.length
+    come(4)
+    say(5, { ids: [3], state: 'superseded' })
+    expect(ids()).toEqual([4, 2, 1])
+    expect(inbox.unread).toBe(3)
+    say(6, { ids: [2], state: 'read', unread: 2 })
+    say(7, { ids: [2], state: 'superseded' })
+    await settle()
+    expect(inbox.unread).toBe(2)
+    expect(watch.api.notices.mock.calls.length).toBe(asked)
+  })
+
+  it('asks when what is superseded for many is further down', async () => {
+    watch.api.notices.mockResolvedValue(page([], 2, 5))
+    say(5, { ids: [3, 0], state: 'superseded' })
+    await settle()
+    expect(inbox.unread).toBe(2)
+  })
+
+  it.each(['withdrawn', 'expired'] as const)(
     'asks for the count after %s, which cannot say it for each',
     async (state) => {
       watch.api.notices.mockResolvedValue(page([], 2, 4))

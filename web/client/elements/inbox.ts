@@ -177,6 +177,10 @@ export class Inbox extends Emitter<InboxEvents> {
     const set = ids && new Set(ids)
     const hit = (notice: Notice) =>
       set ? set.has(notice.id) : up_to !== undefined && atOrBefore(notice.cursor, up_to)
+    const over = this.items.filter(hit)
+    // The usual one to all, which is on show: else every page would ask each time.
+    const known = what === 'superseded' && over.length === set?.size
+    const counted = over.filter(({ read_at }) => read_at === null).length
     if (GONE.includes(what)) this.items = this.items.filter((notice) => !hit(notice))
     else if (what === 'read' || what === 'unread') {
       const read_at = what === 'read' ? new Date().toISOString() : null
@@ -186,8 +190,9 @@ export class Inbox extends Emitter<InboxEvents> {
       void this.load()
       return
     }
-    if (unread === null) this.recount()
-    else this.unread = unread
+    if (unread !== null) this.unread = unread
+    else if (known && this.unread !== null) this.unread -= counted
+    else this.recount()
     this.emit('change', this.state)
   }
 
