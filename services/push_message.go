@@ -68,7 +68,7 @@ func pushOf(n *NoticeView, since models.Instant, actor string, unread int64, loc
 	return m, err
 }
 
-// fitting encodes the message, with as much of the body as there is room for.
+// fitting encodes the message, with as much of the body as there is room for, and without an address that leaves none.
 func (c pushContent) fitting() ([]byte, error) {
 	const widest = len(`\u0001`) // a byte may take as many in JSON
 	c.Body = cut(c.Body, min(len(c.Body), pushMost))
@@ -83,6 +83,9 @@ func (c pushContent) fitting() ([]byte, error) {
 		over := len(payload) - pushMost
 		if over <= 0 {
 			return payload, nil
+		}
+		if c.Body == "" { // an address of quotation marks alone takes twice its length, and there is nothing else to cut
+			c.URL = nil
 		}
 		c.Body = cut(c.Body, max(0, len(c.Body)-max(1, over/widest)))
 	}

@@ -1,6 +1,7 @@
 package services
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -175,6 +176,32 @@ func TestPushIsCut(t *testing.T) {
 		if len(m.payload) > pushMost || len(m.payload) < pushMost-len(`\u0001`) || !utf8.Valid(m.payload) || strings.ContainsRune(string(m.payload), utf8.RuneError) {
 			t.Errorf("of %q: %d bytes of %d", letter, len(m.payload), pushMost)
 		}
+	}
+}
+
+// TestPushOfALongAddress: one that takes twice its length in JSON is left out where it does not fit, and holds nobody up.
+func TestPushOfALongAddress(t *testing.T) {
+	link := "/" + strings.Repeat(`"`, models.MaxURL-1)
+	if !ValidLink(link) {
+		t.Fatal("nobody can send this")
+	}
+	view := NoticeView{ID: 1, NoticeContent: models.NoticeContent{Title: strings.Repeat("\x01", models.MaxTitle), Body: "body", URL: &link, Severity: "info"}}
+	made := make(chan push, 1)
+	go func() {
+		m, err := pushOf(&view, 0, "key:a", 1, false, "secret")
+		if err != nil {
+			t.Error(err)
+		}
+		made <- m
+	}()
+	select {
+	case m := <-made:
+		var content pushContent
+		if err := json.Unmarshal(m.payload, &content); err != nil || len(m.payload) > pushMost || content.Title != view.Title || content.URL != nil {
+			t.Errorf("%d bytes of %d, %v", len(m.payload), pushMost, err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the message is never done")
 	}
 }
 
