@@ -1,6 +1,9 @@
 package models
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Instant is a moment in milliseconds since 1970-01-01 UTC. Both databases store it as an integer,
 // so that a comparison means the same on each and no driver can reformat it.
@@ -32,11 +35,16 @@ func (i Instant) MarshalJSON() ([]byte, error) {
 	return append(i.Append(append(make([]byte, 0, len(time.RFC3339)+6), '"')), '"'), nil
 }
 
-// UnmarshalText reads any RFC 3339 time.
+var errYear = errors.New("models: the year has no four digits in UTC")
+
+// UnmarshalText reads any RFC 3339 time that can be written as one in UTC: near the year 10000 that depends on the zone.
 func (i *Instant) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.RFC3339Nano, string(text))
 	if err != nil {
 		return err
+	}
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return errYear
 	}
 	*i = InstantOf(t)
 	return nil
