@@ -1,6 +1,7 @@
 package services
 
 import (
+	"net/netip"
 	"strconv"
 	"sync"
 	"time"
@@ -69,8 +70,21 @@ const (
 	limitCeremony = "ceremony"
 )
 
+// networkBits are what of an IPv6 address counts: who has one has the 2⁶⁴ beside it as well (RFC 6177).
+const networkBits = 64
+
+// network is whom an address counts for. What is no address of IPv6 is left as it is.
+func network(address string) string {
+	at, err := netip.ParseAddr(address)
+	if err != nil || !at.Is6() || at.Is4In6() {
+		return address
+	}
+	return netip.PrefixFrom(at.WithZone(""), networkBits).Masked().Addr().String()
+}
+
 // login begins an attempt on an account from an address.
 func (t *Throttle) login(account, address string) (*try, error) {
+	address = network(address)
 	return t.begin(limit{limitAccount, account + " " + address, t.rate.Count}, limit{limitAddress, address, t.rate.Count * addressFactor})
 }
 
@@ -81,12 +95,12 @@ func (t *Throttle) proof(session string) (*try, error) {
 
 // logout begins a try of a logout token from an address.
 func (t *Throttle) logout(address string) (*try, error) {
-	return t.begin(limit{limitLogout, address, t.rate.Count * addressFactor})
+	return t.begin(limit{limitLogout, network(address), t.rate.Count * addressFactor})
 }
 
 // address begins an attempt from an address, where no account is named.
 func (t *Throttle) address(address string) (*try, error) {
-	return t.begin(limit{limitAddress, address, t.rate.Count * addressFactor})
+	return t.begin(limit{limitAddress, network(address), t.rate.Count * addressFactor})
 }
 
 // code begins an attempt to prove the second factor of a person, from wherever.
@@ -96,7 +110,7 @@ func (t *Throttle) code(user int64) (*try, error) {
 
 // ceremony counts one that is begun by a session, or from an address: each is kept until it expires, whoever asked for it.
 func (t *Throttle) ceremony(from string) error {
-	_, err := t.begin(limit{limitCeremony, from, t.rate.Count * addressFactor})
+	_, err := t.begin(limit{limitCeremony, network(from), t.rate.Count * addressFactor})
 	return err
 }
 

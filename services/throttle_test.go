@@ -81,6 +81,30 @@ func TestThrottlePerAddress(t *testing.T) {
 	}
 }
 
+// TestThrottlePerNetwork: who has one address of IPv6 has all of its /64, and is no new one with each of them.
+//
+// Security: S29
+func TestThrottlePerNetwork(t *testing.T) {
+	t.Parallel()
+	th, _ := clocked()
+	account := func(i int) error { _, err := th.login("ann", fmt.Sprintf("2001:db8:1:2::%x", i+1)); return err }
+	if n := failures(t, 50, account); n != 10 {
+		t.Errorf("%d failures of one account from one network", n)
+	}
+	for name, attempt := range map[string]func(address string) error{
+		"addresses":     func(address string) error { _, err := th.address(address); return err },
+		"logout tokens": func(address string) error { _, err := th.logout(address); return err },
+		"ceremonies":    th.ceremony,
+	} {
+		if n := failures(t, 500, func(i int) error { return attempt(fmt.Sprintf("2001:db8:3:4:%x::1", i)) }); n != 200 {
+			t.Errorf("%s: %d from one network, want 20 times 10", name, n)
+		}
+		if err := attempt("2001:db8:3:5::1"); err != nil {
+			t.Errorf("%s: the network beside it: %v", name, err)
+		}
+	}
+}
+
 func TestThrottleForgives(t *testing.T) {
 	t.Parallel()
 	th, _ := clocked()
