@@ -144,9 +144,14 @@ func (s *Server) exportAudit(to huma.Context, filter services.AuditFilter, page 
 			}
 		}
 		filter.Before = page[len(page)-1].ID
-		var err error
-		if page, err = s.Audit.Page(ctx, filter, exportedAtOnce); err != nil {
-			s.Log.ErrorContext(ctx, "an export of the audit was cut short", "error", err)
+		err := s.Sessions.Remains(ctx, middleware.PrincipalOf(ctx).Live) // or a lock would let the rest through
+		if err == nil {
+			page, err = s.Audit.Page(ctx, filter, exportedAtOnce)
+		}
+		if err != nil {
+			if models.CodeOf(err) == models.CodeInternal {
+				s.Log.ErrorContext(ctx, "an export of the audit was cut short", "error", err)
+			}
 			panic(http.ErrAbortHandler) // the one way to say that the answer is not whole
 		}
 	}
