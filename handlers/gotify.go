@@ -89,7 +89,7 @@ func (s *Server) publishGotify(c *gin.Context) (*gotifyMessage, error) {
 	if key.Category == "" { // so that people can mute one application, as Gotify's can
 		content.Category = new(shortened(key.Name, models.MaxCategory))
 	}
-	published, err := s.publishForPeer(c, key, services.Outgoing{To: to, Content: content}, raw)
+	published, err := s.publishForPeer(c, key, services.Outgoing{To: to, Content: content})
 	if err != nil {
 		return nil, err
 	}

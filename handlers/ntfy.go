@@ -111,7 +111,7 @@ func (s *Server) publishNtfy(c *gin.Context) (*ntfyEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	published, err := s.publishForPeer(c, key, out, raw)
+	published, err := s.publishForPeer(c, key, out)
 	if err != nil {
 		return nil, err
 	}

@@ -119,13 +119,16 @@ func checkPeer(content *models.NoticeContent) error {
 var errPeerText = models.InvalidField("message", "UTF-8 text without NUL.")
 
 // publishForPeer publishes, once for each Idempotency-Key.
-func (s *Server) publishForPeer(c *gin.Context, key *models.Key, out services.Outgoing, raw []byte) (services.Published, error) {
+func (s *Server) publishForPeer(c *gin.Context, key *models.Key, out services.Outgoing) (services.Published, error) {
 	if err := checkPeer(&out.Content); err != nil {
 		return services.Published{}, err
 	}
 	if once := c.GetHeader("Idempotency-Key"); once != "" {
-		var err error
-		content := append([]byte(c.Request.URL.RequestURI()+"\n"), raw...)
+		// What it says, wherever that stood: senders of ntfy put most of it into headers.
+		content, err := json.Marshal(out)
+		if err != nil {
+			return services.Published{}, err
+		}
 		if out.Once, err = repeatable(c.Request.Context(), once, "Idempotency-Key", "POST "+c.Request.URL.Path, content); err != nil {
 			return services.Published{}, err
 		}

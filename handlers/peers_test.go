@@ -85,6 +85,23 @@ func TestGotify(t *testing.T) {
 	})
 }
 
+// TestPeersRepeat: a call is the same where all is that it says, in its headers too. Another under its key is refused, or it
+// would be answered as if it had been published.
+func TestPeersRepeat(t *testing.T) {
+	onEach(t, withPeers, func(s *site) {
+		secret := s.peerKey()
+		s.bearer(s.addKey(models.ScopeUsersWrite)).post("/api/v1/groups", map[string]any{"name": "repeats"}).want(201)
+		once := s.bearer(secret).with("Idempotency-Key", "k")
+		first := once.with("X-Title", "one").post("/repeats", "text").want(200).text("id")
+		if again := once.with("X-Title", "one").post("/repeats", "text").want(200).text("id"); again != first {
+			s.Errorf("made twice: %s and %s", first, again)
+		}
+		for _, other := range []*client{once.with("X-Title", "two"), once, once.with("X-Title", "one").with("X-Message", "more"), once.with("X-Title", "one").with("X-Priority", "5")} {
+			other.post("/repeats", "text").refusedAs(400, "http", 400)
+		}
+	})
+}
+
 // refusedAs is an error in the peer's own shape, and gives it.
 func (r *reply) refusedAs(status int, member string, value float64) map[string]any {
 	r.Helper()
