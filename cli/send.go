@@ -28,7 +28,7 @@ type sendCmd struct {
 	CollapseKey    string        `placeholder:"K" help:"The newest of a key takes the place of the older in each inbox."`
 	DeliverAt      time.Time     `placeholder:"TIME" help:"When it is released, as in 2026-05-01T08:30:00Z."`
 	Expires        time.Duration `placeholder:"D" help:"How long it is of use, as in 2h."`
-	IdempotencyKey string        `placeholder:"K" help:"Sent twice under one key within 24 hours, it is there once."`
+	IdempotencyKey string        `placeholder:"K" help:"Sent twice under one key within 24 hours, it is there once; with --expires, which counts from each time, the second is refused."`
 	JSON           bool          `name:"json" help:"Print the answer as JSON."`
 }
 
