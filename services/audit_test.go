@@ -111,7 +111,7 @@ func TestAuditIsOneWithTheChange(t *testing.T) {
 			t.Error("a failure that could not be recorded was answered as one")
 		}
 		n.run(t, "ALTER TABLE audit_away RENAME TO audit")
-		if now := got(n.sessions.row(t.Context(), live.ID))(t); now.State != models.SessionActive {
+		if now := got(n.sessions.read(t.Context(), live.ID))(t); now.State != models.SessionActive {
 			t.Errorf("the session is %s", now.State)
 		}
 		if keys := got(n.keys.List(t.Context()))(t); len(keys) != 0 {

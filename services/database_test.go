@@ -35,8 +35,8 @@ func TestPostgresConnections(t *testing.T) {
 	db, watcher := got(OpenDatabase(t.Context(), address))(t), got(OpenDatabase(t.Context(), address))(t)
 	defer func() { must(t, watcher.Close()) }()
 	var limits []string
-	must(t, db.Read.Raw("SELECT setting FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout') ORDER BY name").Scan(&limits).Error)
-	if !slices.Equal(limits, []string{"5000", "3000", "10000"}) {
+	must(t, db.Read.Raw("SELECT setting FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout', 'jit') ORDER BY name").Scan(&limits).Error)
+	if !slices.Equal(limits, []string{"5000", "off", "3000", "10000"}) {
 		t.Errorf("%v", limits)
 	}
 	must(t, db.Close())
@@ -44,6 +44,14 @@ func TestPostgresConnections(t *testing.T) {
 		t.Error("a closed database still answers")
 	}
 	must(t, watcher.Ping(t.Context()))
+}
+
+func TestValuesStayOutOfStatements(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		if text := n.db.Write.Dialector.Explain("SELECT ?", "hidden"); text != "SELECT ?" {
+			t.Errorf("GORM would keep %q", text)
+		}
+	})
 }
 
 func TestAddressIsNotRepeated(t *testing.T) {

@@ -20,6 +20,8 @@ type Notices struct {
 	journal   *journal.Journal
 	directory *directory
 	summaries *summaries // nil where there are no streams
+	counting  string     // the query for unread counts, put together once
+	unsummed  *together[int64, Summary]
 
 	keyed chan struct{} // one with a collapse key was published; see Supersede
 }
@@ -27,6 +29,8 @@ type Notices struct {
 // NewNotices makes the service.
 func NewNotices(db *Database, j *journal.Journal) *Notices {
 	n := &Notices{db: db, journal: j, directory: newDirectory(db, j), keyed: make(chan struct{}, 1)}
+	n.counting = n.countingQuery()
+	n.unsummed = newTogether(n.summariseAll)
 	j.Observe(func(e *journal.Entry) {
 		if e.CollapseKey != "" {
 			n.nudge()

@@ -32,6 +32,7 @@ type Sessions struct {
 	log      *slog.Logger
 
 	rows      func(ctx context.Context, ids ...string) ([]*Live, error) // from the database; a simulation has its own
+	unknown   *together[string, *Live]                                  // reads what is not in memory
 	cache     *cache[string, *Live]                                     // by id; what lies in it is not changed
 	refreshed int64                                                     // when Refresh last looked, on the database's clock
 }
@@ -43,6 +44,7 @@ func NewSessions(db *Database, j *journal.Journal, h *Hasher, t *Tokens, throttl
 	s.rows = func(ctx context.Context, ids ...string) ([]*Live, error) {
 		return s.find(db.Write.WithContext(ctx), "s.id IN ?", ids)
 	}
+	s.unknown = newTogether(s.rowsByID)
 	j.Observe(s.observe, s.cache.clear)
 	return s
 }

@@ -41,7 +41,10 @@ func (s *Sessions) current(ctx context.Context, id string) (*Live, error) {
 	l, turn, known := s.cache.get(id)
 	if !known {
 		var err error
-		if l, err = s.row(ctx, id); err != nil {
+		if l, known, err = s.unknown.get(ctx, id); err == nil && !known {
+			err = models.ErrNotFound
+		}
+		if err != nil {
 			return nil, err
 		}
 		s.cache.put(turn, id, l)
@@ -61,15 +64,13 @@ func (s *Sessions) at(l *Live, now models.Instant) *Live {
 	return &moved
 }
 
-func (s *Sessions) row(ctx context.Context, id string) (*Live, error) {
-	lives, err := s.rows(ctx, id)
-	if err == nil && len(lives) == 0 {
-		err = models.ErrNotFound
+func (s *Sessions) rowsByID(ctx context.Context, ids ...string) (map[string]*Live, error) {
+	lives, err := s.rows(ctx, ids...)
+	byID := make(map[string]*Live, len(lives))
+	for _, l := range lives {
+		byID[l.ID] = l
 	}
-	if err != nil {
-		return nil, err
-	}
-	return lives[0], nil
+	return byID, err
 }
 
 // read asks the database how a session stands, and writes down what the clock has made of it.

@@ -23,15 +23,11 @@ type Summary struct {
 
 // Summarise reads the head, the unread count and what the user may read, all at one moment.
 func (n *Notices) Summarise(ctx context.Context, user *models.User) (Summary, error) {
-	all, err := n.summariseAll(ctx, user.ID)
-	if err != nil {
-		return Summary{}, err
+	s, known, err := n.unsummed.get(ctx, user.ID)
+	if err == nil && !known {
+		err = models.ErrNotFound
 	}
-	s, known := all[user.ID]
-	if !known {
-		return Summary{}, models.ErrNotFound
-	}
-	return s, nil
+	return s, err
 }
 
 // summariseAll is Summarise for many, at the cost of three queries. Who does not exist is left out.
@@ -71,7 +67,7 @@ func (n *Notices) unreadAt(tx *gorm.DB, user *models.User, head journal.Head) (i
 func (n *Notices) summariseIn(tx *gorm.DB, head journal.Head, users ...int64) (map[int64]Summary, error) {
 	all := map[int64]Summary{}
 	var counts []struct{ ID, Joined, Unread, Until int64 }
-	if err := tx.Raw(n.counting(), map[string]any{"users": users, "before": int64(math.MaxInt64), "step": int64(math.MaxInt64)}).Scan(&counts).Error; err != nil {
+	if err := tx.Raw(n.counting, map[string]any{"users": users, "before": int64(math.MaxInt64), "step": int64(math.MaxInt64)}).Scan(&counts).Error; err != nil {
 		return nil, err
 	}
 	var groups []models.Membership
@@ -91,9 +87,9 @@ func (n *Notices) summariseIn(tx *gorm.DB, head journal.Head, users ...int64) (m
 	return all, nil
 }
 
-// counting is the query for the unread counts of some users: the one for a single inbox, with the user's columns in
+// countingQuery is the query for the unread counts of some users: the one for a single inbox, with the user's columns in
 // place of its parameters.
-func (n *Notices) counting() string {
+func (n *Notices) countingQuery() string {
 	of := strings.NewReplacer("@after", "COALESCE((SELECT read_floor FROM inboxes WHERE inboxes.user_id = u.id), 0)",
 		"@me", "'user:' || u.id", "@user", "u.id", "@joined", "u.joined_offset").Replace(n.fitting(whereToRead))
 	const (
