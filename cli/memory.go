@@ -12,13 +12,13 @@ import (
 
 // leastRoom is how much may be allocated between two runs of the collector even where little lives, in bytes: a node that
 // publishes to few would else spend its time on collecting a few megabytes again and again.
-const leastRoom = 64 << 20
+const leastRoom = 32 << 20
 
 // roomFor is GOGC for a heap of which so many bytes live, and so many bytes of stacks and globals: half of the heap, where
 // that is more than the least. Twice as much, as Go has it by itself, is memory that idle streams do not need.
 func roomFor(live, roots uint64) (percent int) {
 	live = max(live, 1<<20)
-	return int(100 * max(live/2, leastRoom) / (live + roots)) //nolint:gosec // at most 6,400
+	return int(100 * max(live/2, leastRoom) / (live + roots)) //nolint:gosec // at most 3,200
 }
 
 // keepRoom sets GOGC after each collection by what that left alive, until ctx ends. Who sets GOGC has the say.

@@ -35,12 +35,12 @@ func TestWasteIsSeen(t *testing.T) {
 }
 
 func TestRoomFor(t *testing.T) {
-	for live, percent := range map[uint64]int{0: 6400, 4 << 20: 1600, 64 << 20: 100, 128 << 20: 50, 1 << 30: 50} {
+	for live, percent := range map[uint64]int{0: 3200, 4 << 20: 800, 32 << 20: 100, 64 << 20: 50, 128 << 20: 50, 1 << 30: 50} {
 		if got := roomFor(live, 0); got != percent {
 			t.Errorf("%d bytes: %d %%, want %d", live, got, percent)
 		}
 	}
-	if got := roomFor(8<<20, 8<<20); got != 400 { // Go counts stacks and globals like the heap
+	if got := roomFor(8<<20, 8<<20); got != 200 { // Go counts stacks and globals like the heap
 		t.Errorf("8 MiB and as much of stacks: %d %%", got)
 	}
 }
