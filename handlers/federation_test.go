@@ -256,6 +256,30 @@ func TestFederatedAway(t *testing.T) {
 	})
 }
 
+// TestFederatedBehindProxy: the provider's proxy speaks for it while it is away, and that is no answer either. A logout token
+// is not refused for it, because what is refused is not sent again.
+func TestFederatedBehindProxy(t *testing.T) {
+	onEach(t, federated(signUp), func(s *site) {
+		s.account("subject-a", "anna")
+		v := s.visitor(s.provider)
+		v.around(toLogin, "anna").want(200)
+		if err := s.provider.Rotate(); err != nil {
+			s.Fatal(err)
+		}
+		token := s.logoutToken(map[string]any{"sub": "subject-a"})
+		s.provider.DownBehindProxy(true)
+		s.backchannel(token).refused(503, "unavailable")
+		v.get("/api/v1/session").want(200)
+		s.provider.DownBehindProxy(false)
+		again := s.backchannel(token)
+		for end := time.Now().Add(patience); again.status == 503 && time.Now().Before(end); { // as in TestFederatedAway
+			again = s.backchannel(token)
+		}
+		again.want(200)
+		v.get("/api/v1/session").refused(401, "unauthenticated")
+	})
+}
+
 // TestFederatedRotation: another key at the provider needs nothing here.
 // Security: S40
 func TestFederatedRotation(t *testing.T) {

@@ -110,16 +110,22 @@ func (t boundedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// keySet remembers why a signature could not be verified: the verifier's own error does not say whether the provider's
-// keys could be had.
+// keySet remembers why the provider's keys could not be had: the verifier's own error does not say whether it was that, or
+// the signature.
 type keySet struct {
 	oidc.KeySet
-	fault error
+	away error
 }
+
+// unfetched is how the library's errors begin where it asked for keys and got none. A provider that restarts behind a proxy
+// answers too, with 502, so what kind of fault lies beneath tells nothing.
+const unfetched = "fetching keys "
 
 func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	payload, err := k.KeySet.VerifySignature(ctx, token)
-	k.fault = err
+	if err != nil && strings.HasPrefix(err.Error(), unfetched) {
+		k.away = err
+	}
 	return payload, err
 }
 
@@ -132,8 +138,8 @@ func verify[T any](f *Federation, p *provider, now models.Instant, check func(*o
 	switch {
 	case err == nil:
 		return token, nil
-	case keys.fault != nil && IsPassing(keys.fault):
-		return token, errProviderAway(keys.fault)
+	case keys.away != nil:
+		return token, errProviderAway(keys.away)
 	default:
 		return token, fmt.Errorf("%w: %w", errNoToken, err)
 	}

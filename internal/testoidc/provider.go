@@ -52,6 +52,7 @@ type Provider struct {
 	tamper   func(*SignIn)
 	reissue  func(claims map[string]any) string
 	down     bool
+	proxied  bool // by one that cannot reach it
 }
 
 // session is one browser that somebody signed in with.
@@ -104,10 +105,14 @@ func Start(t testing.TB, client Client) *Provider {
 // ServeHTTP makes a Provider an [http.Handler].
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
-	down := p.down
+	down, proxied := p.down, p.proxied
 	p.mu.Unlock()
 	if down {
 		panic(http.ErrAbortHandler) // closes the connection, as a machine that went away would
+	}
+	if proxied {
+		http.Error(w, "<h1>502 Bad Gateway</h1>", http.StatusBadGateway)
+		return
 	}
 	p.router.ServeHTTP(w, r)
 }
@@ -120,6 +125,13 @@ func (p *Provider) Down(down bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = down
+}
+
+// DownBehindProxy is Down where a proxy goes on answering, as most providers have one before them.
+func (p *Provider) DownBehindProxy(down bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.proxied = down
 }
 
 // Tamper changes what the provider will say of each sign-in from now on; nil ends that.
