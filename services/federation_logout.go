@@ -78,22 +78,48 @@ func (f *Federation) leave(tx *gorm.DB, sid, subject string) ([]journal.Draft, e
 	return f.sessions.end(tx, models.ReasonLogout, where, args...)
 }
 
-// overtaken gives up a session that began, or was unlocked, by a sign-in of which the provider meanwhile said that it is
-// over. The session is there before this looks, so a token that comes later finds it.
+// overtaken gives up a session that began, or was unlocked, by a sign-in which meanwhile the provider has said is over, or
+// an admin has unbound. The session is there before this looks, so what comes later finds it.
 func (f *Federation) overtaken(ctx context.Context, c *ceremony, l *Live, who *federatedIdentity) error {
-	var over bool
-	err := f.db.Write.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM logout_tokens WHERE received_at >= ? AND (subject IN ('', ?)) AND (sid = '' OR sid = ?))",
-		c.CreatedAt, who.subject, who.session).Scan(&over).Error
-	if err != nil || !over {
+	var over, bound bool
+	err := f.db.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		if err := f.awaitOthers(tx, who); err != nil {
+			return err
+		}
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM logout_tokens WHERE received_at >= ? AND (subject IN ('', ?)) AND (sid = '' OR sid = ?))",
+			c.CreatedAt, who.subject, who.session).Scan(&over).Error
+		if err != nil {
+			return err
+		}
+		return tx.Raw("SELECT EXISTS (SELECT 1 FROM identities WHERE issuer = ? AND subject = ? AND user_id = ?)",
+			f.settings.Issuer, who.subject, l.UserID).Scan(&bound).Error
+	})
+	if err != nil || (bound && !over) {
 		return err
 	}
+	reason := models.ReasonLogout
+	if !over {
+		reason = models.ReasonAdmin
+	}
 	_, err = f.sessions.journal.Transact(WithActor(ctx, *f.actor(ctx)), func(tx *gorm.DB) ([]journal.Draft, error) {
-		return f.sessions.end(tx, models.ReasonLogout, "id = ?", l.ID)
+		return f.sessions.end(tx, reason, "id = ?", l.ID)
 	})
 	if err != nil {
 		return err
 	}
 	return errNotSignedIn
+}
+
+// awaitOthers waits for those who are at it: a token, or an unbinding, that looked for sessions before ours was there cannot
+// be seen either until it is committed. Who comes after this waits for us, and looks then.
+func (f *Federation) awaitOthers(tx *gorm.DB, who *federatedIdentity) error {
+	if f.db.Dialect != Postgres {
+		return nil // one writer
+	}
+	if err := tx.Exec("LOCK TABLE logout_tokens IN SHARE MODE").Error; err != nil {
+		return err
+	}
+	return tx.Exec("SELECT 1 FROM identities WHERE issuer = ? AND subject = ? FOR KEY SHARE", f.settings.Issuer, who.subject).Error
 }
 
 // readLogout verifies a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6). One that cannot be believed is errNoToken.
