@@ -279,13 +279,18 @@ func webhookOutcome(d *webhookDelivery, status int, arrived bool) string {
 	}
 }
 
+// webhookAway is how many times as long as a receiver was away a message may still have to wait, and is then due at once when
+// it is back. None that failed all that time has to wait longer than that; what fails alone, while others arrive, does soon.
+const webhookAway = 8
+
 // arrived removes the message. Where the receiver has been away, what waits for it is due at once.
 func (w *Webhooks) arrived(tx *gorm.DB, hook *models.Webhook, d *webhookDelivery) error {
 	if err := tx.Exec("DELETE FROM webhook_deliveries WHERE id = ?", d.ID).Error; err != nil || hook.FailingSince == nil {
 		return err
 	}
 	now := w.now()
-	return tx.Exec("UPDATE webhook_deliveries SET due_at = "+now+" WHERE webhook_id = ? AND due_at > "+now, hook.ID).Error
+	return tx.Exec("UPDATE webhook_deliveries SET due_at = "+now+" WHERE webhook_id = ? AND due_at > "+now+" AND due_at - "+now+" <= ? * ("+now+" - ?)",
+		hook.ID, webhookAway, *hook.FailingSince).Error
 }
 
 // failed puts the message off, or gives it up. It does nothing where the lease ran out meanwhile and another attempt began.

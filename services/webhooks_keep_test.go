@@ -3,12 +3,14 @@ package services
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	webhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"gorm.io/gorm"
 
 	"belfry/models"
 )
@@ -90,6 +92,39 @@ func TestWebhookInput(t *testing.T) {
 		})
 		if list := got(w.List(t.Context()))(t); len(list) < models.MaxWebhooks || len(list) > models.MaxWebhooks+3 {
 			t.Errorf("%d webhooks", len(list))
+		}
+	})
+}
+
+// TestWebhookThatIsWellForOthers: a message that alone fails is tried for as long as any, however much arrives meanwhile. What
+// is due at once when a receiver is back is not, where it was never away.
+func TestWebhookThatIsWellForOthers(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		w := n.sender(t)
+		r := n.receiver(t, w)
+		r.answers(func(m received) int {
+			if m.body.Data.Session == "refused" {
+				return http.StatusTooManyRequests
+			}
+			return http.StatusOK
+		})
+		tell := func(session string) {
+			t.Helper()
+			must(t, n.db.Write.Transaction(func(tx *gorm.DB) error {
+				return n.db.tellWebhooks(tx.WithContext(t.Context()), sessionEvent{Event: models.WebhookLocked, Session: session, State: models.SessionLocked})
+			}))
+		}
+		tell("refused")
+		for i := range 2 * len(webhookWaits) {
+			got(w.sendDue(t.Context(), r.hook.ID))(t)
+			tell(fmt.Sprint(i))
+			got(w.sendDue(t.Context(), r.hook.ID))(t)
+		}
+		if hook := n.webhook(t, r.hook.ID); hook.GivenUp != 0 {
+			t.Error("it was given up within a moment")
+		}
+		if attempts := n.number(t, "SELECT COALESCE(max(attempts), 0) FROM webhook_deliveries"); attempts < 1 || attempts > 3 {
+			t.Errorf("%d attempts within a moment", attempts)
 		}
 	})
 }
