@@ -106,6 +106,9 @@ func (s *Server) unlinkIdentity(ctx context.Context, in *userPath) (*empty, erro
 	if s.Federation == nil {
 		return nil, models.ErrNotFound
 	}
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
 	return nil, s.Federation.Unlink(ctx, in.Username)
 }
 

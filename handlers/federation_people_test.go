@@ -113,3 +113,29 @@ func TestFederatedUnlink(t *testing.T) {
 		}
 	})
 }
+
+// TestProofForHowSomebodySignsIn: a page that was left open is no way to a password that its finder knows, be it the admin's
+// own, nor to another identity, nor does it end somebody's sessions.
+// Security: S12
+func TestProofForHowSomebodySignsIn(t *testing.T) {
+	onEach(t, federated(), func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		s.addUser("root", models.RoleAdmin)
+		s.account("subject-a", "anna")
+		v := s.visitor(s.provider)
+		v.around(toLogin, "anna").want(200)
+		root := s.login("root")
+		s.age("proved_at", root.id, models.ReauthenticationWindow)
+		for _, name := range []string{"root", "anna"} {
+			root.do(http.MethodPatch, "/api/v1/users/"+name, map[string]any{"password": "a new " + password}).refused(403, "reauthentication_required")
+		}
+		root.do(http.MethodDelete, "/api/v1/users/anna/identity", nil).refused(403, "reauthentication_required")
+		root.do(http.MethodDelete, "/api/v1/users/anna/sessions", nil).refused(403, "reauthentication_required")
+		v.get("/api/v1/session").want(200)
+		root.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"display_name": "Anna"}).want(200)
+		root.post("/api/v1/session/reauthenticate", secret(password)).want(204)
+		root.do(http.MethodDelete, "/api/v1/users/anna/identity", nil).want(204)
+		root.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"password": "a new " + password}).want(200)
+		s.bearer(s.addKey(models.ScopeUsersWrite)).do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"password": password}).want(200)
+	})
+}

@@ -294,5 +294,8 @@ func (s *Server) requireProof(ctx context.Context) error {
 }
 
 func (s *Server) endUserSessions(ctx context.Context, in *userPath) (*empty, error) {
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
 	return nil, s.Sessions.EndUser(ctx, in.Username)
 }

@@ -96,6 +96,11 @@ type patchUserInput struct {
 
 func (s *Server) patchUser(ctx context.Context, in *patchUserInput) (*answer[userView], error) {
 	b := &in.Body
+	if b.Password != nil { // it may be the admin's own
+		if err := s.requireProof(ctx); err != nil {
+			return nil, err
+		}
+	}
 	user, err := s.Users.Update(ctx, in.Username, services.UserChange{Username: b.Name, DisplayName: b.DisplayName, Role: b.Role, Password: b.Password, Disabled: b.Disabled})
 	if err != nil {
 		return nil, err
