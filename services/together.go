@@ -3,14 +3,18 @@ package services
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 const (
 	// togetherReadings is how many readings of one kind are under way at once. Who has a long inbox counts for long: with one
 	// reading at a time all others would wait for that.
 	togetherReadings = 4
-	// togetherMost is how much one reading takes at once. One statement may not last longer than a database lets it.
+	// togetherMost is how much one reading takes at most.
 	togetherMost = 100
+	// togetherSlow is how long one may take. Those of whom too many together are too slow, as inboxes with very much unread are,
+	// are read by fewer at once the next time: else all of them would give up waiting, and again when they come back.
+	togetherSlow = 500 * time.Millisecond
 )
 
 // together reads rows for all who ask at the same time. As long as few do, each reads for itself; beyond that, who comes
@@ -21,6 +25,7 @@ type together[K comparable, V any] struct {
 
 	mu       sync.Mutex
 	underWay int
+	most     int            // how much the next readings take, by how long the last ones took
 	waiting  []*joint[K, V] // all but the last one are full
 }
 
@@ -33,7 +38,7 @@ type joint[K comparable, V any] struct {
 }
 
 func newTogether[K comparable, V any](read func(context.Context, ...K) (map[K]V, error)) *together[K, V] {
-	return &together[K, V]{read: read}
+	return &together[K, V]{read: read, most: togetherMost}
 }
 
 // get gives what is read of the key by a reading that begins after the call; ok is whether it exists.
@@ -71,7 +76,7 @@ func (t *together[K, V]) join(key K) *joint[K, V] {
 		return nil
 	}
 	last := len(t.waiting) - 1
-	if last < 0 || len(t.waiting[last].keys) == togetherMost {
+	if last < 0 || len(t.waiting[last].keys) >= t.most {
 		t.waiting = append(t.waiting, &joint[K, V]{done: make(chan struct{})})
 		last++
 	}
@@ -94,8 +99,20 @@ func (t *together[K, V]) next() {
 		defer close(r.done)
 		ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 		defer cancel()
+		began := time.Now()
 		r.found, r.err = t.read(ctx, evenly(r.keys)...)
+		t.took(r, time.Since(began))
 	}()
+}
+
+func (t *together[K, V]) took(r *joint[K, V], long time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r.err != nil || long > togetherSlow {
+		t.most = max(1, t.most/4)
+	} else {
+		t.most = min(togetherMost, 2*t.most)
+	}
 }
 
 // evenly repeats a key until there are as many as a statement is prepared for: each number would else be a statement of its

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // herd asks a together for keys, and holds each reading up until it is let go.
@@ -142,6 +143,34 @@ func TestReadTogetherFails(t *testing.T) {
 		}
 		if c.underWay != 0 || len(c.waiting) != 0 {
 			t.Errorf("%d under way, %d wait", c.underWay, len(c.waiting))
+		}
+	})
+}
+
+// Those who are slow to read together are read by fewer at once, until it is quick again.
+func TestReadTogetherSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newHerd()
+		c.come(t.Context(), upTo(togetherReadings+togetherMost)...)
+		c.finish(nil)
+		time.Sleep(2 * togetherSlow)
+		c.finish(nil, nil, nil, nil)
+		if c.most != togetherMost/4 {
+			t.Fatalf("%d at once after a slow one", c.most)
+		}
+		for left := 3; left > 0; left-- {
+			c.come(t.Context(), upTo(togetherReadings+togetherMost)...)
+			c.finish(slices.Repeat([]error{nil}, togetherReadings)...)
+			for c.underWay > 0 {
+				c.finish(nil)
+			}
+		}
+		c.wg.Wait()
+		if c.most != togetherMost {
+			t.Errorf("%d at once after quick ones", c.most)
+		}
+		if len(slices.Compact(slices.Sorted(slices.Values(c.asked[togetherReadings+1+togetherReadings])))) > togetherMost/4 {
+			t.Errorf("too many were read at once: %v", c.asked)
 		}
 	})
 }
