@@ -260,6 +260,9 @@ func (d *Database) now() string {
 	return "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
 }
 
+// moment is now, asked once a statement: asked again for each row it would keep PostgreSQL from using an index.
+func (d *Database) moment() string { return "(SELECT " + d.now() + ")" }
+
 // clock is the database's time.
 func (d *Database) clock(ctx context.Context) (now models.Instant, err error) {
 	err = d.Write.WithContext(ctx).Raw("SELECT " + d.now()).Scan(&now).Error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,17 +75,28 @@ func (h *Housekeeping) Run(ctx context.Context) {
 	}
 }
 
-// Sweep stores the expiry of sessions that nobody asks about.
+// Sweep stores the expiry of sessions that nobody asks about, some at a time: after a night without this server those of
+// everybody are due.
 func (s *Sessions) Sweep(ctx context.Context) error {
-	var due bool
-	now := s.db.now()
-	err := s.db.Read.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE state = 'active' AND last_active_at <= "+now+" - ?)"+
-		" OR EXISTS (SELECT 1 FROM sessions WHERE state <> 'ended' AND created_at <= "+now+" - ?)",
-		s.limits.Idle.Milliseconds(), s.limits.Max.Milliseconds()).Scan(&due).Error
-	if err != nil || !due {
-		return err
+	for ctx.Err() == nil {
+		due, err := s.due(ctx)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if err := s.latch(ctx, "id IN ?", due); err != nil || len(due) < sessionsAtOnce {
+			return err
+		}
 	}
-	return s.latch(ctx, "1 = 1")
+	return ctx.Err()
+}
+
+// due names sessions that are to be locked or to end, each way by the index in whose order it is asked for.
+func (s *Sessions) due(ctx context.Context) (ids []string, err error) {
+	query := "SELECT id FROM (SELECT id FROM sessions WHERE state = 'active' AND last_active_at <= @now - @idle ORDER BY last_active_at LIMIT @most) idle" +
+		" UNION SELECT id FROM (SELECT id FROM sessions WHERE state <> 'ended' AND created_at <= @now - @max ORDER BY created_at LIMIT @most) old LIMIT @most"
+	err = s.db.Read.WithContext(ctx).Raw(strings.ReplaceAll(query, "@now", s.db.moment()),
+		map[string]any{"idle": s.limits.Idle.Milliseconds(), "max": s.limits.Max.Milliseconds(), "most": sessionsAtOnce}).Scan(&ids).Error
+	return ids, err
 }
 
 func (h *Housekeeping) purge(ctx context.Context) error {

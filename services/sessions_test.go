@@ -129,6 +129,23 @@ func TestOneExpiryIsWrittenOnce(t *testing.T) {
 	})
 }
 
+// TestSweepOfMany: that more sessions than one transaction takes are due at once keeps none of them open.
+func TestSweepOfMany(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, _ := n.signIn(t, "ann")
+		n.run(t, `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO sessions (id, user_id, secret_hash, state, created_at, last_active_at, proved_at)
+			SELECT id || '-' || i, user_id, secret_hash, state, created_at, last_active_at, proved_at FROM sessions CROSS JOIN n WHERE id = ?`, sessionsAtOnce, l.ID)
+		n.run(t, "UPDATE sessions SET last_active_at = last_active_at - ?", testLimits.Idle.Milliseconds())
+		must(t, n.sessions.Sweep(t.Context()))
+		if locked := n.number(t, "SELECT count(*) FROM sessions WHERE state = 'locked'"); locked != sessionsAtOnce+1 {
+			t.Errorf("%d are locked, want %d", locked, sessionsAtOnce+1)
+		}
+		told(t, n, l.ID, "locked idle")
+	})
+}
+
 func TestSweepStoresWhatNobodyAsksAbout(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		n.person(t, "ann")
