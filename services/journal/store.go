@@ -116,8 +116,9 @@ func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n, last in
 			LogOffset int64
 			Audiences string
 		}
-		err := tx.Table("entries").Select("log_offset", "audiences").Where("created_at < ?", before).
-			Order("log_offset").Limit(limit).Find(&rows).Error
+		// Of the first ones alone it is asked how old they are: while fewer are due, the rest of the log would be read to find more.
+		first := tx.Table("entries").Select("log_offset", "audiences", "created_at").Order("log_offset").Limit(limit)
+		err := tx.Table("(?) AS first", first).Select("log_offset", "audiences").Where("created_at < ?", before).Order("log_offset").Find(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return err
 		}
