@@ -98,29 +98,3 @@ func (s *Sessions) due(ctx context.Context) (ids []string, err error) {
 		map[string]any{"idle": s.limits.Idle.Milliseconds(), "max": s.limits.Max.Milliseconds(), "most": sessionsAtOnce}).Scan(&ids).Error
 	return ids, err
 }
-
-func (h *Housekeeping) purge(ctx context.Context) error {
-	now := h.db.now()
-	for _, step := range []struct {
-		statement string
-		args      []any
-	}{
-		// An ended session is kept as long as its cookie can still be shown.
-		{"DELETE FROM sessions WHERE state = 'ended' AND created_at < " + now + " - ?", []any{(h.sessions.limits.Max + cookieSlack).Milliseconds()}},
-		{"DELETE FROM idempotency_keys WHERE created_at < " + now + " - ?", []any{journal.OnceWindow.Milliseconds()}},
-		{"DELETE FROM ceremonies WHERE expires_at <= " + now, nil},
-		{"DELETE FROM audit WHERE at < " + now + " - ?", []any{h.keep.Audit.Milliseconds()}},
-		{"DELETE FROM logout_tokens WHERE expires_at <= " + now, nil},
-		{"DELETE FROM password_resets WHERE expires_at <= " + now, nil},
-		{"DELETE FROM totps WHERE secret IS NULL AND pending_at <= " + now + " - ?", []any{totpPending.Milliseconds()}},
-		// The id of one that was scheduled may be long gone from the log, and the notice still there.
-		{"DELETE FROM notice_states WHERE notice_id <= (SELECT trimmed FROM log_head) AND NOT EXISTS (SELECT 1 FROM entries e" +
-			" WHERE e.kind = 'notice' AND e.subject <> e.log_offset AND e.subject = notice_states.notice_id)", nil},
-		{"DELETE FROM schedules WHERE withdrawn_at < " + now + " - ?", []any{h.keep.Log.Milliseconds()}},
-	} {
-		if err := h.db.Write.WithContext(ctx).Exec(step.statement, step.args...).Error; err != nil {
-			return err
-		}
-	}
-	return nil
-}
