@@ -129,6 +129,43 @@ func TestPushToMany(t *testing.T) {
 	})
 }
 
+// TestPushByManyWays: whoever is reached by whichever ways, and by however many notices at once, is told of each once.
+func TestPushByManyWays(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		p.batch = 7
+		n.person(t, "anna")
+		n.person(t, "bob")
+		for _, name := range []string{"anna", "anna", "bob"} {
+			n.subscribed(t, p, s, name)
+		}
+		got(n.groups.Add(t.Context(), "ops", ""))(t)
+		got(n.groups.Add(t.Context(), "empty", ""))(t)
+		must(t, n.groups.Join(t.Context(), "ops", "anna", "bob"))
+		sender, want := n.system(t), int64(0)
+		for range 6 {
+			for _, to := range []struct {
+				Target
+				browsers int64
+			}{
+				{Target{Users: []string{"anna"}}, 2}, {Target{Groups: []string{"ops", "empty"}}, 3}, {Target{Users: []string{"bob"}, Groups: []string{"ops"}}, 3},
+				{Target{Groups: []string{"empty"}}, 0}, {Target{Everyone: true}, 3}, {Target{Users: []string{"bob"}, Groups: []string{"empty"}}, 1},
+			} {
+				n.publish(t, sender, to.Target, titled("news"))
+				want += to.browsers
+			}
+		}
+		must(t, p.spread(t.Context()))
+		if all := n.unpushed(t); all != want {
+			t.Errorf("%d deliveries, want %d", all, want)
+		}
+		if each := n.number(t, "SELECT count(*) FROM (SELECT DISTINCT subscription_id, log_offset FROM push_deliveries) AS pairs"); each != want {
+			t.Errorf("%d of them are different", each)
+		}
+	})
+}
+
 // TestPushWithoutSubscribers: where nobody is to be told nothing is written, however much is published.
 func TestPushWithoutSubscribers(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {

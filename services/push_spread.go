@@ -211,15 +211,11 @@ func (n *pushNewsOf) each(found []models.PushDelivery, most int) (deliveries []m
 	return deliveries, taken
 }
 
-// subscribed finds the subscriptions of those whom notices are for, in order, after a place.
+// subscribed finds the subscriptions of those whom notices are for, in order, after a place. A crowd may have more of them than
+// are wanted, so it is not asked for many crowds at once, as long as it is not known that they are small.
 func (p *Push) subscribed(ctx context.Context, after pushProgress, list []pushFor) (found []models.PushDelivery, err error) {
-	const most = 1_000 // parameters of a statement are bounded
-	for len(list) > 0 && len(found) < p.batch {
-		// What is for whom of one notice stays together: who is reached by several ways is to be told once.
-		n := min(most, len(list))
-		for n < len(list) && list[n].offset == list[n-1].offset {
-			n++
-		}
+	for crowds := 1; len(list) > 0 && len(found) < p.batch; crowds *= 2 {
+		n := askedAtOnce(list, crowds)
 		some, err := p.subscribedSome(ctx, after, list[:n], p.batch-len(found))
 		if err != nil {
 			return nil, err
@@ -229,24 +225,64 @@ func (p *Push) subscribed(ctx context.Context, after pushProgress, list []pushFo
 	return found, nil
 }
 
+// askedAtOnce is for how many one statement looks. What is for whom of one notice stays together: who is reached by several ways
+// is to be told once. What is for everyone is looked for by itself.
+func askedAtOnce(list []pushFor, crowds int) (n int) {
+	const most = 1_000 // parameters of a statement are bounded
+	for n < len(list) && n < most && crowds > 0 {
+		first, forAll := n, false
+		for n < len(list) && list[n].offset == list[first].offset {
+			if list[n].kind == groupPrefix {
+				crowds--
+			}
+			forAll = forAll || list[n].kind == everyone
+			n++
+		}
+		switch {
+		case forAll && first > 0:
+			return first
+		case forAll:
+			return n
+		}
+	}
+	return n
+}
+
+// subscribedSome asks for the time of each notice where it is needed. As a join, PostgreSQL would read the whole log for it, while it
+// has no statistics.
 func (p *Push) subscribedSome(ctx context.Context, after pushProgress, list []pushFor, limit int) (found []models.PushDelivery, err error) {
-	rows, args := make([]string, len(list)), make([]any, 0, 3*len(list)+4)
+	if slices.ContainsFunc(list, func(a pushFor) bool { return a.kind == everyone }) {
+		return p.subscribedAll(ctx, after, list[0].offset, limit)
+	}
+	rows, args := make([]string, len(list)), make([]any, 0, 3*len(list)+3)
 	for i, a := range list {
 		rows[i] = "(CAST(? AS bigint), CAST(? AS text), CAST(? AS bigint))"
 		args = append(args, a.offset, a.kind, a.id)
 	}
 	query := fmt.Sprintf(`WITH addressed (log_offset, kind, id) AS (VALUES %s)
-		SELECT reached.log_offset, reached.subscription_id, s.service, e.created_at FROM (
-			SELECT a.log_offset, s.id AS subscription_id FROM addressed a JOIN push_subscriptions s ON s.user_id = a.id WHERE a.kind = '%s'
-			UNION SELECT a.log_offset, s.id FROM addressed a JOIN memberships m ON m.group_id = a.id AND m.joined_offset < a.log_offset
-				JOIN push_subscriptions s ON s.user_id = m.user_id WHERE a.kind = '%s'
-			UNION SELECT a.log_offset, s.id FROM addressed a CROSS JOIN push_subscriptions s JOIN users u ON u.id = s.user_id AND u.joined_offset < a.log_offset WHERE a.kind = '%s'
-		) reached JOIN push_subscriptions s ON s.id = reached.subscription_id AND s.after_offset < reached.log_offset
-		JOIN entries e ON e.log_offset = reached.log_offset
-		WHERE reached.log_offset > ? OR reached.subscription_id > ? ORDER BY reached.log_offset, reached.subscription_id LIMIT ?`,
-		strings.Join(rows, ", "), userPrefix, groupPrefix, everyone)
+		SELECT reached.*, COALESCE((SELECT e.created_at FROM entries e WHERE e.log_offset = reached.log_offset), 0) AS created_at FROM (
+			SELECT a.log_offset, s.id AS subscription_id, s.service FROM addressed a
+				JOIN push_subscriptions s ON s.user_id = a.id AND s.after_offset < a.log_offset WHERE a.kind = '%s'
+			UNION SELECT a.log_offset, s.id, s.service FROM addressed a JOIN memberships m ON m.group_id = a.id AND m.joined_offset < a.log_offset
+				JOIN push_subscriptions s ON s.user_id = m.user_id AND s.after_offset < a.log_offset WHERE a.kind = '%s'
+		) reached WHERE reached.log_offset > ? OR reached.subscription_id > ? ORDER BY reached.log_offset, reached.subscription_id LIMIT ?`,
+		strings.Join(rows, ", "), userPrefix, groupPrefix)
 	args = append(args, after.LogOffset, after.SubscriptionID, limit)
 	err = p.db.Read.WithContext(ctx).Raw(query, args...).Scan(&found).Error
+	return found, err
+}
+
+// subscribedAll is the same for everyone, and so for whoever else the notice names. It begins where the last look ended, or each
+// would go through all subscriptions there are.
+func (p *Push) subscribedAll(ctx context.Context, after pushProgress, offset int64, limit int) (found []models.PushDelivery, err error) {
+	from := int64(0)
+	if offset == after.LogOffset {
+		from = after.SubscriptionID
+	}
+	err = p.db.Read.WithContext(ctx).Raw(`SELECT e.log_offset, s.id AS subscription_id, s.service, e.created_at FROM push_subscriptions s
+		JOIN users u ON u.id = s.user_id AND u.joined_offset < @offset JOIN entries e ON e.log_offset = @offset
+		WHERE s.id > @from AND s.after_offset < @offset ORDER BY s.id LIMIT @limit`,
+		map[string]any{"offset": offset, "from": from, "limit": limit}).Scan(&found).Error
 	return found, err
 }
 
