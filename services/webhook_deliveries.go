@@ -96,8 +96,8 @@ func (w *Webhooks) due(ctx context.Context) (ids []int64, err error) {
 		return nil, nil
 	}
 	now := w.now()
-	err = db.Raw("SELECT id FROM webhooks w WHERE disabled_at IS NULL AND EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = w.id AND due_at <= " +
-		now + " AND leased_until <= " + now + ")").Scan(&ids).Error
+	// The first alone, which the index gives at once. A node may be at it, and then there is nothing to be claimed.
+	err = db.Raw("SELECT id FROM webhooks w WHERE disabled_at IS NULL AND (SELECT min(due_at) FROM webhook_deliveries d WHERE d.webhook_id = w.id) <= " + now).Scan(&ids).Error
 	return ids, err
 }
 
@@ -158,7 +158,8 @@ func (w *Webhooks) sendDue(ctx context.Context, id int64) (arrived int, err erro
 }
 
 // claim takes a lease of what is due. It is one conditional statement, so of two nodes one gets a row; and of a session's
-// messages only the oldest can be had, so the next is not sent before that has arrived or was given up.
+// messages only the oldest can be had, so the next is not sent before that has arrived or was given up. That is asked of each in
+// its turn: as a join, all that waits would be read to find twenty.
 func (w *Webhooks) claim(ctx context.Context, id int64) (rows []webhookDelivery, err error) {
 	lock := ""
 	if w.db.Dialect == Postgres {
@@ -166,8 +167,8 @@ func (w *Webhooks) claim(ctx context.Context, id int64) (rows []webhookDelivery,
 	}
 	now := w.now()
 	err = w.db.Write.WithContext(ctx).Raw(`UPDATE webhook_deliveries SET leased_until = `+now+` + ?, attempts = attempts + 1 WHERE id IN (
-		SELECT d.id FROM webhook_deliveries d WHERE d.webhook_id = ? AND d.due_at <= `+now+` AND d.leased_until <= `+now+` AND NOT EXISTS (
-			SELECT 1 FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id AND e.session_id = d.session_id AND e.id < d.id)
+		SELECT d.id FROM webhook_deliveries d WHERE d.webhook_id = ? AND d.due_at <= `+now+` AND d.leased_until <= `+now+` AND d.id = (
+			SELECT min(e.id) FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id AND e.session_id = d.session_id)
 		ORDER BY d.due_at, d.id LIMIT ?`+lock+`) RETURNING id, message_id, body, traceparent, attempts, `+now+` AS now_ms`,
 		webhookLease.Milliseconds(), id, webhookWidth).Scan(&rows).Error
 	return rows, err
@@ -305,5 +306,11 @@ func (w *Webhooks) failed(tx *gorm.DB, hook *models.Webhook, d *webhookDelivery)
 	}
 	wait := webhookWaits[d.Attempts-1]
 	wait += time.Duration(rand.Int64N(int64(wait)/5)) - wait/10 //nolint:gosec // jitter: receivers that many nodes wait for are not asked by all at once
-	return tx.Exec("UPDATE webhook_deliveries SET leased_until = 0, due_at = "+w.now()+" + ? WHERE id = ? AND attempts = ?", wait.Milliseconds(), d.ID, d.Attempts).Error
+	late := tx.Exec("UPDATE webhook_deliveries SET leased_until = 0, due_at = "+w.now()+" + ? WHERE id = ? AND attempts = ?", wait.Milliseconds(), d.ID, d.Attempts)
+	if late.Error != nil || late.RowsAffected == 0 {
+		return late.Error
+	}
+	// What waits for it is not due before it, or each look would go through all of that.
+	return tx.Exec("UPDATE webhook_deliveries SET due_at = head.due_at FROM (SELECT * FROM webhook_deliveries WHERE id = ?) AS head"+
+		" WHERE webhook_deliveries.webhook_id = head.webhook_id AND webhook_deliveries.session_id = head.session_id AND webhook_deliveries.id > head.id", d.ID).Error
 }

@@ -92,8 +92,9 @@ func (d *Database) fillOutbox(tx *gorm.DB, hooks []models.Webhook, events []sess
 			if !slices.Contains(hooks[i].Events(), e.Event) {
 				continue
 			}
-			rows = append(rows, "(?, ?, ?, ?, ?, "+d.now()+")")
-			args = append(args, hooks[i].ID, e.Session, message, string(body), parent)
+			// Behind one of the same session that was put off it is not due before that, see failed.
+			rows = append(rows, "(?, ?, ?, ?, ?, COALESCE((SELECT max(due_at) FROM webhook_deliveries w WHERE w.webhook_id = ? AND w.session_id = ?), "+d.now()+"))")
+			args = append(args, hooks[i].ID, e.Session, message, string(body), parent, hooks[i].ID, e.Session)
 			if len(rows) == outboxAtOnce {
 				if err := insert(); err != nil {
 					return err
