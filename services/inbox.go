@@ -79,9 +79,21 @@ var (
 var inboxStates = map[string]string{"inbox": whereInbox, "unread": whereUnread,
 	"archived": "s.archived_at IS NOT NULL AND " + whereNotice, "snoozed": "s.snoozed_until > @now AND " + whereKept, "all": whereNotice}
 
+// markedStates are the states that only marked notices can be in, by the marks.
+var markedStates = map[string]string{"archived": "m.archived_at IS NOT NULL", "snoozed": "m.snoozed_until > @now"}
+
+// ofMarked is the offsets of what a person has marked so. Where the newest are not, to look for them would be to read all of an inbox.
+// Of one that was scheduled the offset is another than the id.
+const ofMarked = `WITH candidates AS (SELECT log_offset FROM (
+	SELECT COALESCE((SELECT max(e.log_offset) FROM entries e WHERE e.kind = 'notice' AND e.subject <> e.log_offset AND e.subject = m.notice_id), m.notice_id) AS log_offset
+		FROM notice_states m WHERE m.user_id = @user AND %s
+	) marked WHERE log_offset > @after AND log_offset < @before ORDER BY log_offset DESC LIMIT @step)
+`
+
 // inboxQuery narrows what is read of an inbox.
 type inboxQuery struct {
 	where  string
+	marked string         // by which marks it is found; empty = by none
 	args   map[string]any // by the names in where
 	before int64          // 0 = from the newest on
 	after  int64
@@ -101,6 +113,8 @@ func (n *Notices) rows(tx *gorm.DB, user *models.User, q inboxQuery) (fitting []
 	if before == 0 {
 		before = math.MaxInt64
 	}
+	marked := q.marked
+	q.marked = "" // what is newest is looked through without it: there it is, if all of an inbox is marked so
 	for step := min(max(firstStep, 2*q.limit), lastStep); ; step = min(2*step, lastStep) {
 		if q.search.begins(before) {
 			step = min(2*q.limit, lastStep)
@@ -122,6 +136,7 @@ func (n *Notices) rows(tx *gorm.DB, user *models.User, q inboxQuery) (fitting []
 		if len(found) < step {
 			return fitting, nil
 		}
+		q.marked = marked
 	}
 }
 
@@ -130,11 +145,14 @@ func (n *Notices) stepping(user *models.User, q inboxQuery, before int64, width 
 	named := named(user, q.args)
 	named["after"], named["before"], named["step"] = q.after, before, width
 	query = n.fitting(q.where)
-	if q.search.due(before) {
+	switch {
+	case q.search.due(before):
 		hits, args := n.hits(q.search, q.after, before)
 		maps.Copy(named, args)
 		query = n.fittingOf("WITH candidates AS ("+hits+")\n", fmt.Sprintf(visible, "e")+" AND "+q.where)
-	} else if q.search != nil {
+	case q.marked != "":
+		query = n.fittingOf(strings.ReplaceAll(fmt.Sprintf(ofMarked, q.marked), "@now", n.db.moment()), fmt.Sprintf(visible, "e")+" AND "+q.where)
+	case q.search != nil:
 		q.search.walked = true
 	}
 	return query + " ORDER BY candidates.log_offset DESC", named
@@ -183,6 +201,12 @@ func forgetFloor(tx *gorm.DB, users ...int64) error {
 	return tx.Exec("DELETE FROM inboxes WHERE user_id IN ?", users).Error
 }
 
+// floor reads it.
+func (n *Notices) floor(tx *gorm.DB, user *models.User) (floor int64, err error) {
+	err = tx.Raw("SELECT "+readFloor, named(user, nil)).Scan(&floor).Error
+	return floor, err
+}
+
 // unread counts the unread of the inbox, and tells the oldest that is or will be one of them; 0 of none.
 func (n *Notices) unread(tx *gorm.DB, user *models.User) (count, oldest int64, err error) {
 	named := named(user, map[string]any{"before": int64(math.MaxInt64), "step": int64(math.MaxInt64)})
@@ -224,7 +248,7 @@ func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page 
 	if l.State == "" {
 		l.State = "inbox"
 	}
-	q := inboxQuery{where: inboxStates[l.State], args: map[string]any{}, before: l.Before, limit: l.Limit + 1}
+	q := inboxQuery{where: inboxStates[l.State], marked: markedStates[l.State], args: map[string]any{}, before: l.Before, limit: l.Limit + 1}
 	if l.Category != "" {
 		q.where, q.args["topic"] = q.where+" AND e.topic = @topic", l.Category
 	}
@@ -236,6 +260,11 @@ func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page 
 		page.Cursor = journal.Position{Epoch: head.Epoch, Offset: head.Offset}.String()
 		if q.search, err = n.search(tx, user, l); err != nil {
 			return err
+		}
+		if l.State == "unread" {
+			if q.after, err = n.floor(tx, user); err != nil {
+				return err
+			}
 		}
 		rows, err := n.rows(tx, user, q)
 		if err != nil {

@@ -91,6 +91,13 @@ func (n *Notices) Mark(ctx context.Context, user *models.User, m Marking) (marke
 // marking reads what a marking is about.
 func (n *Notices) marking(tx *gorm.DB, user *models.User, m Marking, head int64) ([]noticeRow, error) {
 	switch {
+	case m.UpTo != nil && m.Archived == nil && m.Read != nil && *m.Read:
+		// Of these alone anything changes, and every publish waits meanwhile.
+		floor, err := n.floor(tx, user)
+		if err != nil {
+			return nil, err
+		}
+		return n.rows(tx, user, inboxQuery{where: whereUnread, after: floor, before: min(m.UpTo.Offset, head) + 1, limit: math.MaxInt32})
 	case m.UpTo != nil:
 		return n.rows(tx, user, inboxQuery{where: whereInbox, before: min(m.UpTo.Offset, head) + 1, limit: math.MaxInt32})
 	case len(m.IDs) == 0:
