@@ -23,12 +23,14 @@ type Notices struct {
 	counting  string     // the query for unread counts, put together once
 	unsummed  *together[int64, Summary]
 
+	recountsUpTo int64 // a test has its own
+
 	keyed chan struct{} // one with a collapse key was published; see Supersede
 }
 
 // NewNotices makes the service.
 func NewNotices(db *Database, j *journal.Journal) *Notices {
-	n := &Notices{db: db, journal: j, directory: newDirectory(db, j), keyed: make(chan struct{}, 1)}
+	n := &Notices{db: db, journal: j, directory: newDirectory(db, j), keyed: make(chan struct{}, 1), recountsUpTo: recountsUpTo}
 	n.counting = n.countingQuery()
 	n.unsummed = newTogether(n.summariseAll)
 	j.Observe(func(e *journal.Entry) {

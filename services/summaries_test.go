@@ -103,6 +103,41 @@ func TestListCountsFromMemory(t *testing.T) {
 	})
 }
 
+// TestMarkOfManyUnread: where very many are unread, only what is marked is counted; of few all are, whatever memory says.
+func TestMarkOfManyUnread(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system, ann := n.system(t), n.person(t, "ann")
+		first := n.publish(t, system, Target{Users: []string{"ann"}}, titled("first"))
+		n.publish(t, system, Target{Users: []string{"ann"}}, titled("second"))
+		read, unread := true, false
+		marked := func(remembered int64, m Marking) int64 {
+			t.Helper()
+			must(t, n.hub.Await(t.Context(), n.journal.Committed()))
+			known := got(n.summarise(t.Context(), ann, 0))(t)
+			known.Unread = remembered
+			n.summaries.put(ann.ID, known)
+			return got(n.notices.Mark(t.Context(), ann, m))(t).Unread
+		}
+		one, twice := Marking{IDs: []int64{first.ID}, Read: &read}, Marking{IDs: []int64{first.ID, first.ID}, Read: &read}
+		if have := marked(recountsUpTo, one); have != 1 {
+			t.Errorf("%d unread, want the 1 that is", have)
+		}
+		if have := marked(5_000, one); have != 5_000 {
+			t.Errorf("%d unread after it was read once more", have)
+		}
+		if have := marked(5_000, Marking{IDs: []int64{first.ID}, Read: &unread}); have != 5_001 {
+			t.Errorf("%d unread after one is again", have)
+		}
+		if have := marked(5_001, twice); have != 5_000 {
+			t.Errorf("%d unread after one was read", have)
+		}
+		at := n.journal.Position(n.journal.Committed())
+		if have := marked(5_000, Marking{UpTo: &at, Read: &read}); have != 0 {
+			t.Errorf("%d unread after all were read", have)
+		}
+	})
+}
+
 func TestWarmReadsWhatAHelloSays(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		system, ann := n.system(t), n.person(t, "ann")

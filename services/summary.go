@@ -49,9 +49,8 @@ func (n *Notices) unreadAt(tx *gorm.DB, user *models.User, head journal.Head) (i
 		unread, _, err := n.unread(tx, user)
 		return unread, err
 	}
-	known, ok := n.summaries.get(user.ID, head.Trimmed, models.Instant(head.Now))
-	if ok && known.Head.Offset == head.Offset && known.Head.Epoch == head.Epoch {
-		return known.Unread, nil
+	if known, sure := n.knownUnread(user, head); sure {
+		return known, nil
 	}
 	all, err := n.summariseIn(tx, head, user.ID)
 	if err != nil {
@@ -62,6 +61,15 @@ func (n *Notices) unreadAt(tx *gorm.DB, user *models.User, head journal.Head) (i
 		n.summaries.put(user.ID, read)
 	}
 	return read.Unread, nil
+}
+
+// knownUnread is the unread count as memory has it, if it has it as of the head.
+func (n *Notices) knownUnread(user *models.User, head journal.Head) (unread int64, sure bool) {
+	if n.summaries == nil {
+		return 0, false
+	}
+	known, ok := n.summaries.get(user.ID, head.Trimmed, models.Instant(head.Now))
+	return known.Unread, ok && known.Head.Offset == head.Offset && known.Head.Epoch == head.Epoch
 }
 
 func (n *Notices) summariseIn(tx *gorm.DB, head journal.Head, users ...int64) (map[int64]Summary, error) {

@@ -135,6 +135,7 @@ func (r *reader) look(t *testing.T) (unread int64) {
 func TestUnreadCountIsTrueAfterAnySteps(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		const seed, steps = 11, 300
+		n.notices.recountsUpTo = 0
 		ann := n.person(t, "ann")
 		r := &reader{node: n, user: ann, system: n.system(t), random: rand.New(rand.NewPCG(seed, seed)),
 			read: map[int64]bool{}, archived: map[int64]bool{}, snoozed: map[int64]bool{}, withdrawn: map[int64]bool{}}
