@@ -56,7 +56,7 @@ func parts(root string) []part {
 		// The race detector is written in C. What it need not look into is SQLite, translated to Go: with it, tests on SQLite take
 		// six times as long, for races that are not ours. No other package may be left out: what is inlined into one, or a
 		// generic function that it shares with others, then synchronises unseen, and races are told that there are not.
-		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1", "GOFLAGS="},
+		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1"},
 			command: []string{"go", "test", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false",
 				"-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
 		{name: "e2e", dir: "web", read: readPlaywright, env: []string{binary},
