@@ -199,6 +199,31 @@ func TestBackchannelOvertakes(t *testing.T) {
 	})
 }
 
+// TestBackchannelWithoutNames: where the ID token gave the session no name, a logout token that names person and session
+// ends it, also while it begins.
+// Security: S10, S41
+func TestBackchannelWithoutNames(t *testing.T) {
+	onEach(t, federated(signUp), func(s *site) {
+		s.account("subject-a", "anna")
+		named, unnamed := s.visitor(s.provider), s.visitor(s.provider)
+		named.around(toLogin, "anna").want(200)
+		s.provider.Reissue(func(claims map[string]any) string {
+			delete(claims, "sid")
+			return signedBy(s, s.provider, claims)
+		})
+		unnamed.around(toLogin, "anna").want(200)
+		s.backchannel(s.logoutToken(map[string]any{"sid": "one"})).want(200)
+		s.backchannel(s.logoutToken(map[string]any{"sid": "one", "sub": "somebody else"})).want(200)
+		unnamed.get("/api/v1/session").want(200)
+		s.backchannel(s.logoutToken(map[string]any{"sid": "one", "sub": "subject-a"})).want(200)
+		unnamed.get("/api/v1/session").refused(401, "unauthenticated")
+		named.get("/api/v1/session").want(200)
+		back := unnamed.there.SignIn(s, unnamed.begin(toLogin), "anna", atTheProvider)
+		s.backchannel(s.logoutToken(map[string]any{"sid": "two", "sub": "subject-a"})).want(200)
+		unnamed.finish(back).refused(401, "unauthenticated")
+	})
+}
+
 // TestLogoutTokens: what is no logout token for us is refused, and nothing changes.
 // Security: S41
 func TestLogoutTokens(t *testing.T) {

@@ -67,6 +67,22 @@ func TestFederatedEmail(t *testing.T) {
 	})
 }
 
+// TestFederatedEmailElsewhere: that the ID token calls some address verified does not verify the one that is told elsewhere.
+// Security: S40
+func TestFederatedEmailElsewhere(t *testing.T) {
+	onEach(t, func(set *settings) {
+		federated(signUp, func(f *services.FederationSettings) { f.UsernameClaim = "email" })(set)
+		set.thinTokens = true
+	}, func(s *site) {
+		s.provider.Put(testoidc.User{Subject: "subject-a", Username: "anna", Password: atTheProvider, Email: "boss@example.org"})
+		s.provider.Reissue(func(claims map[string]any) string {
+			claims["email_verified"] = true
+			return signedBy(s, s.provider, claims)
+		})
+		s.visitor(s.provider).around(toLogin, "anna").refused(403, "forbidden")
+	})
+}
+
 // TestFederatedDisabled: being disabled here counts, whatever the provider says.
 // Security: S11
 func TestFederatedDisabled(t *testing.T) {
@@ -115,7 +131,7 @@ func TestFederatedUnlink(t *testing.T) {
 }
 
 // TestProofForHowSomebodySignsIn: a page that was left open is no way to a password that its finder knows, be it the admin's
-// own, nor to another identity, nor does it end somebody's sessions.
+// own, nor to another identity, nor does it end somebody's sessions, or delete them.
 // Security: S12
 func TestProofForHowSomebodySignsIn(t *testing.T) {
 	onEach(t, federated(), func(s *site) {
@@ -131,11 +147,13 @@ func TestProofForHowSomebodySignsIn(t *testing.T) {
 		}
 		root.do(http.MethodDelete, "/api/v1/users/anna/identity", nil).refused(403, "reauthentication_required")
 		root.do(http.MethodDelete, "/api/v1/users/anna/sessions", nil).refused(403, "reauthentication_required")
+		root.do(http.MethodDelete, "/api/v1/users/anna", nil).refused(403, "reauthentication_required")
 		v.get("/api/v1/session").want(200)
 		root.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"display_name": "Anna"}).want(200)
 		root.post("/api/v1/session/reauthenticate", secret(password)).want(204)
 		root.do(http.MethodDelete, "/api/v1/users/anna/identity", nil).want(204)
 		root.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"password": "a new " + password}).want(200)
 		s.bearer(s.addKey(models.ScopeUsersWrite)).do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"password": password}).want(200)
+		root.do(http.MethodDelete, "/api/v1/users/anna", nil).want(204)
 	})
 }

@@ -27,7 +27,8 @@ const clockSkew = time.Minute
 var errNoLogout = models.Errorf(models.CodeUnreadable, "This is no logout token for us, or it was used before.")
 
 // Logout takes a logout token that came by the back channel, and ends or locks the sessions that it names: those of one
-// sign-in at the provider (sid), or all of a person that began there (sub). That there are none is no fault.
+// sign-in at the provider (sid), or all of a person that began there (sub). Where it names both it means the person's one,
+// and those of which the provider never said the sid. That there are none is no fault.
 func (f *Federation) Logout(ctx context.Context, raw string) error {
 	by := f.actor(ctx)
 	// A token with a key that is not known makes us ask the provider for its keys: who guesses is slowed down.
@@ -67,7 +68,8 @@ const keptLogout = models.Instant(FederationLifetime / time.Millisecond)
 func (f *Federation) leave(tx *gorm.DB, sid, subject string) ([]journal.Draft, error) {
 	where, args := "oidc_sid IS NOT NULL", []any{}
 	if sid != "" {
-		where, args = where+" AND oidc_sid = ?", append(args, sid)
+		// Of whom the token names: a session that the provider gave no name could be the one that is meant.
+		where, args = where+" AND (oidc_sid = ? OR (oidc_sid = '' AND ? <> ''))", append(args, sid, subject)
 	}
 	if subject != "" {
 		where, args = where+" AND user_id = (SELECT user_id FROM identities WHERE issuer = ? AND subject = ?)", append(args, f.settings.Issuer, subject)
@@ -86,8 +88,8 @@ func (f *Federation) overtaken(ctx context.Context, c *ceremony, l *Live, who *f
 		if err := f.awaitOthers(tx, who); err != nil {
 			return err
 		}
-		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM logout_tokens WHERE received_at >= ? AND (subject IN ('', ?)) AND (sid = '' OR sid = ?))",
-			c.CreatedAt, who.subject, who.session).Scan(&over).Error
+		err := tx.Raw("SELECT EXISTS (SELECT 1 FROM logout_tokens WHERE received_at >= ? AND subject IN ('', ?) AND (sid IN ('', ?) OR (subject <> '' AND ? = '')))",
+			c.CreatedAt, who.subject, who.session, who.session).Scan(&over).Error
 		if err != nil {
 			return err
 		}

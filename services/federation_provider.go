@@ -207,6 +207,10 @@ func (f *Federation) complete(ctx context.Context, p *provider, token *oauth2.To
 	if err := info.Claims(&more); err != nil {
 		return fmt.Errorf("%w: %w", errNoToken, err)
 	}
+	// What a provider says of an address holds for the one that it says with it (OpenID Connect Core §5.1).
+	if _, there := claims["email"]; !there {
+		delete(claims, "email_verified")
+	}
 	for name, value := range more {
 		if _, there := claims[name]; !there {
 			claims[name] = value
