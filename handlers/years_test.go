@@ -7,7 +7,7 @@ import (
 )
 
 // TestYears: RFC 3339 has four digits for a year. A time that has five in UTC is refused where it would be stored, or whoever
-// reads it would find no time, and nothing else of the list either.
+// reads it would find no time, and nothing else of the list either. So is one that is over.
 func TestYears(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		s.addUser("root", models.RoleAdmin)
@@ -18,8 +18,8 @@ func TestYears(t *testing.T) {
 		key := func(expires string) *reply {
 			return root.post("/api/v1/keys", map[string]any{"name": "k", "scopes": []string{"notices:write"}, "expires_at": expires})
 		}
-		for _, late := range []string{"9999-12-31T23:59:59-00:01", "9999-12-31T00:00:00-24:00"} {
-			for _, r := range []*reply{notice(late), key(late)} {
+		for _, wrong := range []string{"9999-12-31T23:59:59-00:01", "9999-12-31T00:00:00-24:00", "2020-01-01T00:00:00Z"} {
+			for _, r := range []*reply{notice(wrong), key(wrong)} {
 				r.refused(422, "invalid")
 			}
 		}

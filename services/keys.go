@@ -191,6 +191,9 @@ func (s *KeySpec) check() (list string, err error) {
 	if utf8.RuneCountInString(s.Category) > models.MaxCategory {
 		faults = append(faults, models.FieldError{Field: "category", Detail: fmt.Sprintf("At most %d characters.", models.MaxCategory)})
 	}
+	if s.Expires != nil && !s.Expires.Time().After(time.Now()) {
+		faults = append(faults, models.FieldError{Field: "expires_at", Detail: "A time to come."})
+	}
 	faults = append(faults, s.hookFaults()...)
 	return strings.Join(names, " "), refuse(faults)
 }
