@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -17,15 +18,20 @@ const expireBatch = 20
 // Expire tells the streams of those it was for that a notice's time is over. Inboxes and counts do not wait for it: they go
 // by the clock.
 func (n *Notices) Expire(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for size := 1; ctx.Err() == nil; {
 		var due []int64
 		err := n.db.Read.WithContext(ctx).Raw("SELECT log_offset FROM entries WHERE kind = 'notice' AND expires_at IS NOT NULL AND expired_at IS NULL AND expires_at <= (SELECT "+
-			n.db.now()+") ORDER BY expires_at LIMIT ?", expireBatch).Scan(&due).Error
+			n.db.now()+") ORDER BY expires_at LIMIT ?", size).Scan(&due).Error
 		if err != nil || len(due) == 0 {
 			return err
 		}
-		_, err = n.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) { return n.expire(tx, due) })
-		if err != nil || len(due) < expireBatch {
+		all := len(due) < size
+		_, err = n.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+			began := time.Now()
+			defer func() { size = paced(size, expireBatch, time.Since(began)) }()
+			return n.expire(tx, due)
+		})
+		if err != nil || all {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package services
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -238,4 +239,17 @@ func TestSummaryHoldsUntilASnoozeEnds(t *testing.T) {
 			t.Errorf("from the database, the count does not hold until the snooze ends: %+v", read)
 		}
 	})
+}
+
+// TestPaced: counts that take long go out one in a transaction, and the others soon many.
+func TestPaced(t *testing.T) {
+	t.Parallel()
+	size, sizes := 1, []int{}
+	for _, took := range []time.Duration{0, 0, 0, countingFor, 0, time.Second, 0, 0} {
+		size = paced(size, 10, took)
+		sizes = append(sizes, size)
+	}
+	if want := []int{2, 4, 8, 10, 10, 1, 2, 4}; !slices.Equal(sizes, want) {
+		t.Errorf("%v, want %v", sizes, want)
+	}
 }

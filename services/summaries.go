@@ -77,12 +77,42 @@ func (s *summaries) get(user, trimmed int64, now models.Instant) (Summary, bool)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.of[userAudience(user)]
-	if known == nil || known.Head.Trimmed != trimmed || (known.Until != 0 && known.Until <= now) {
+	if known == nil || !known.holds(trimmed, now) {
 		return Summary{}, false
 	}
 	found := known.Summary
 	found.Head.Offset, found.Now = max(known.Head.Offset, s.at), now
 	return found, true
+}
+
+// unreadAt is a person's unread count as of a head that memory may be ahead of, if nothing but notices came to them since.
+func (s *summaries) unreadAt(user int64, head journal.Head) (unread int64, sure bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.of[userAudience(user)]
+	if known == nil || known.Head.Epoch != head.Epoch || !known.holds(head.Trimmed, models.Instant(head.Now)) || head.Offset < known.Head.Offset || head.Offset > max(known.Head.Offset, s.at) {
+		return 0, false
+	}
+	unread = known.Unread
+	for i := len(s.late) - 1; i >= 0 && s.late[i].offset > head.Offset; i-- {
+		l := &s.late[i]
+		for _, audience := range l.audiences {
+			if after, reads := s.reads(known, audience); reads && l.offset > after {
+				if l.set != nil {
+					return 0, false
+				}
+				unread -= l.add
+				break
+			}
+		}
+	}
+	// What is remembered of the last entries has to reach back to the head.
+	return unread, head.Offset >= s.at || len(s.late) > 0 && s.late[0].offset <= head.Offset+1
+}
+
+// holds is whether it is true at the given moment of the database's clock.
+func (s *summary) holds(trimmed int64, now models.Instant) bool {
+	return s.Head.Trimmed == trimmed && (s.Until == 0 || s.Until > now)
 }
 
 // put remembers a summary that was read from the database. What was delivered since that reading is applied; if that

@@ -96,9 +96,19 @@ func TestListCountsFromMemory(t *testing.T) {
 			t.Errorf("%d unread, want 78", have)
 		}
 		head := got(n.journal.Head(t.Context()))(t)
-		head.Offset++
+		head.Offset--
+		if have := got(n.notices.unreadAt(n.db.Read.WithContext(t.Context()), ann, head))(t); have != 77 {
+			t.Errorf("%d unread as of the head before, want 77", have)
+		}
+		head.Offset += 2
 		if have := got(n.notices.unreadAt(n.db.Read.WithContext(t.Context()), ann, head))(t); have != 3 {
 			t.Errorf("%d unread as of another head, want what a look at the inbox gives", have)
+		}
+		head = got(n.journal.Head(t.Context()))(t)
+		got(n.notices.Mark(t.Context(), ann, Marking{UpTo: new(n.journal.Position(head.Offset)), Read: new(true)}))(t)
+		must(t, n.hub.Await(t.Context(), n.journal.Committed()))
+		if have, sure := n.notices.knownUnread(ann, head); sure {
+			t.Errorf("%d unread are known as of before a mark", have)
 		}
 	})
 }

@@ -68,8 +68,7 @@ func (n *Notices) knownUnread(user *models.User, head journal.Head) (unread int6
 	if n.summaries == nil {
 		return 0, false
 	}
-	known, ok := n.summaries.get(user.ID, head.Trimmed, models.Instant(head.Now))
-	return known.Unread, ok && known.Head.Offset == head.Offset && known.Head.Epoch == head.Epoch
+	return n.summaries.unreadAt(user.ID, head)
 }
 
 func (n *Notices) summariseIn(tx *gorm.DB, head journal.Head, users ...int64) (map[int64]Summary, error) {

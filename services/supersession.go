@@ -15,6 +15,8 @@ const (
 	// supersessionBatch is how many new notices one transaction tells of: the counts that go with them are taken while every
 	// publish waits.
 	supersessionBatch = 20
+	// supersessionFirst is how many the first one tells of: what was published together is told together, and see paced.
+	supersessionFirst = 4
 	// supersessionLook is how many of a sender's notices under one key are looked through for those that newer ones superseded.
 	// It is passed only where one key serves many people who are written to singly; their inboxes are right all the same.
 	supersessionLook = 1_000
@@ -23,18 +25,23 @@ const (
 // Supersede tells streams which notices a newer one of the same sender and collapse key has taken the place of. Inboxes and
 // counts do not wait for it: they go by what is in the log. Several nodes may do it at a time.
 func (n *Notices) Supersede(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for size := supersessionFirst; ctx.Err() == nil; {
 		var waits bool
 		err := n.db.Read.WithContext(ctx).Raw("SELECT EXISTS (SELECT 1 FROM supersessions)").Scan(&waits).Error
 		if err != nil || !waits {
 			return err
 		}
-		var taken int
-		_, err = n.journal.Transact(ctx, func(tx *gorm.DB) (drafts []journal.Draft, err error) {
-			drafts, taken, err = n.supersede(tx)
+		all, asked := false, size
+		_, err = n.journal.Transact(ctx, func(tx *gorm.DB) ([]journal.Draft, error) {
+			began := time.Now()
+			drafts, taken, err := n.supersede(tx, size)
+			all, size = taken < size, paced(size, supersessionBatch, time.Since(began))
 			return drafts, err
 		})
-		if err != nil || taken < supersessionBatch { // the others are another node's
+		if err != nil && size < asked {
+			continue // it took too long; one at a time may not
+		}
+		if err != nil || all { // the others are another node's
 			return err
 		}
 	}
@@ -52,8 +59,8 @@ type keyed struct {
 }
 
 // supersede takes some of the new notices off the list and makes the entries that tell what they superseded.
-func (n *Notices) supersede(tx *gorm.DB) (drafts []journal.Draft, taken int, err error) {
-	fresh, taken, err := n.takeFresh(tx)
+func (n *Notices) supersede(tx *gorm.DB, most int) (drafts []journal.Draft, taken int, err error) {
+	fresh, taken, err := n.takeFresh(tx, most)
 	if err != nil {
 		return nil, taken, err
 	}
@@ -83,13 +90,13 @@ func (n *Notices) supersede(tx *gorm.DB) (drafts []journal.Draft, taken int, err
 
 // takeFresh takes the rows themselves, so that each notice is told of by one node; newest first. What has been trimmed
 // meanwhile is taken too, and nothing is left to tell of it.
-func (n *Notices) takeFresh(tx *gorm.DB) (fresh []keyed, taken int, err error) {
+func (n *Notices) takeFresh(tx *gorm.DB, most int) (fresh []keyed, taken int, err error) {
 	lock := ""
 	if n.db.Dialect == Postgres {
 		lock = " FOR UPDATE SKIP LOCKED"
 	}
 	var offsets []int64
-	err = tx.Raw("DELETE FROM supersessions WHERE log_offset IN (SELECT log_offset FROM supersessions ORDER BY log_offset LIMIT ?"+lock+") RETURNING log_offset", supersessionBatch).Scan(&offsets).Error
+	err = tx.Raw("DELETE FROM supersessions WHERE log_offset IN (SELECT log_offset FROM supersessions ORDER BY log_offset LIMIT ?"+lock+") RETURNING log_offset", most).Scan(&offsets).Error
 	if err != nil || len(offsets) == 0 {
 		return nil, 0, err
 	}
