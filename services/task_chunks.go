@@ -161,10 +161,10 @@ const taskTrimBatch = 100
 
 // Trim deletes the tasks that ended, or last grew, before as long as the log is kept.
 func (t *Tasks) Trim(ctx context.Context, keepMS int64) error {
-	old := "SELECT id FROM tasks WHERE COALESCE(ended_at, changed_at) < " + t.db.now() + " - ?"
+	old := "COALESCE(ended_at, changed_at) < " + t.db.now() + " - ?"
 	for ctx.Err() == nil {
 		var due []int64
-		if err := t.db.Read.WithContext(ctx).Raw(old+" ORDER BY id LIMIT 1", keepMS).Scan(&due).Error; err != nil || len(due) == 0 {
+		if err := t.db.Read.WithContext(ctx).Raw("SELECT id FROM tasks WHERE "+old+" ORDER BY id LIMIT 1", keepMS).Scan(&due).Error; err != nil || len(due) == 0 {
 			return err
 		}
 		if err := t.remove(ctx, due[0], old, keepMS); err != nil {
@@ -175,23 +175,24 @@ func (t *Tasks) Trim(ctx context.Context, keepMS int64) error {
 }
 
 // remove deletes a task that is still due. It is ended and hidden first, so that nobody adds to a log that is being deleted;
-// then go its pieces, in small steps.
+// then go its pieces, in small steps. That it is due is asked of its own row: as one among all that are due, each step would look
+// through all tasks while every publish waits.
 func (t *Tasks) remove(ctx context.Context, id int64, old string, keepMS int64) error {
 	db := t.db.Write.WithContext(ctx)
 	err := db.Transaction(func(tx *gorm.DB) error {
 		hidden := tx.Exec("UPDATE tasks SET creator = '', ended_at = COALESCE(ended_at, changed_at), state = CASE state WHEN 'running' THEN 'canceled' ELSE state END"+
-			" WHERE id = ? AND id IN ("+old+")", id, keepMS)
+			" WHERE id = ? AND "+old, id, keepMS)
 		if hidden.Error != nil || hidden.RowsAffected == 0 {
 			return hidden.Error
 		}
 		return tx.Exec("DELETE FROM task_recipients WHERE task_id = ?", id).Error
 	})
 	for err == nil {
-		gone := db.Exec("DELETE FROM task_chunks WHERE task_id = ? AND task_id IN ("+old+") AND chunk_start IN"+
-			" (SELECT chunk_start FROM task_chunks WHERE task_id = ? ORDER BY chunk_start LIMIT ?)", id, keepMS, id, taskTrimBatch)
+		gone := db.Exec("DELETE FROM task_chunks WHERE task_id = ? AND EXISTS (SELECT 1 FROM tasks WHERE id = ? AND "+old+") AND chunk_start IN"+
+			" (SELECT chunk_start FROM task_chunks WHERE task_id = ? ORDER BY chunk_start LIMIT ?)", id, id, keepMS, id, taskTrimBatch)
 		if err = gone.Error; err == nil && gone.RowsAffected == 0 {
 			t.logs.doubt(id)
-			return db.Exec("DELETE FROM tasks WHERE id = ? AND id IN ("+old+")", id, keepMS).Error
+			return db.Exec("DELETE FROM tasks WHERE id = ? AND "+old, id, keepMS).Error
 		}
 	}
 	return err

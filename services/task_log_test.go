@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"belfry/internal/testpg"
 	"belfry/migrations"
 	"belfry/models"
@@ -185,6 +187,33 @@ func TestTaskTrim(t *testing.T) {
 		_, err := n.OpenTask(t.Context(), n.tasks, TaskStreamRequest{Cookie: cookie, Task: silent})
 		refused(t, "a task that was trimmed", err, models.CodeNotFound)
 	})
+}
+
+// TestTaskTrimLooksAtOneTask, where it makes publishers wait: SQLite decides by the form of a statement, whatever the size of the tables.
+func TestTaskTrimLooksAtOneTask(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	p := n.runner(t)
+	n.add(t, p, n.task(t, p, "ann"), 0, "x\n")
+	n.run(t, "UPDATE tasks SET changed_at = changed_at - 7200000")
+	var plans []string
+	must(t, n.db.Write.Callback().Raw().Before("gorm:raw").Register("test:plan", func(tx *gorm.DB) {
+		var steps []struct{ Detail string }
+		must(t, n.db.Read.WithContext(t.Context()).Raw("EXPLAIN QUERY PLAN "+tx.Statement.SQL.String(), tx.Statement.Vars...).Scan(&steps).Error)
+		for _, step := range steps {
+			plans = append(plans, step.Detail)
+		}
+	}))
+	must(t, n.tasks.Trim(t.Context(), time.Hour.Milliseconds()))
+	if n.number(t, "SELECT count(*) FROM tasks") != 0 || len(plans) == 0 {
+		t.Errorf("nothing was trimmed: %v", plans)
+	}
+	for _, step := range plans {
+		if strings.HasPrefix(step, "SCAN tasks") {
+			t.Errorf("all tasks are looked through: %v", plans)
+		}
+	}
 }
 
 // taskWriter tells a process, which is this test binary once more, to append to a task until it is killed.
