@@ -19,6 +19,10 @@ type Rate struct {
 // office behind one address must not be shut out by a colleague who forgot a password.
 const addressFactor = 20
 
+// codeSpan is how much longer than others a wrong second factor counts. Of six digits, three of which are right at a time, 10
+// tries a minute would have an even chance after 16 days; so it is after five months, and each try is on record.
+const codeSpan = 10
+
 // throttleEntries bounds the memory an attacker with many names can take. Full, the buckets that
 // have recovered are dropped first, then any.
 const throttleEntries = 100_000
@@ -37,6 +41,7 @@ type Throttle struct {
 type bucket struct {
 	level float64 // failures not yet drained
 	at    time.Time
+	empty time.Time // when they will be
 }
 
 // NewThrottle makes a throttle; now is time.Now outside tests.
@@ -51,12 +56,15 @@ type try struct {
 	keys     []string
 }
 
-// limit is a bucket's name, of its kind and of whom it counts, and how many failures it holds.
+// limit is a bucket's name, of its kind and of whom it counts, and how many failures it holds, which drain in a span.
 type limit struct {
 	kind  string
 	key   string
 	count int
+	per   time.Duration
 }
+
+func (l *limit) perSecond() float64 { return float64(l.count) / l.per.Seconds() }
 
 func (l *limit) bucket() string { return l.kind + " " + l.key }
 
@@ -85,32 +93,32 @@ func network(address string) string {
 // login begins an attempt on an account from an address.
 func (t *Throttle) login(account, address string) (*try, error) {
 	address = network(address)
-	return t.begin(limit{limitAccount, account + " " + address, t.rate.Count}, limit{limitAddress, address, t.rate.Count * addressFactor})
+	return t.begin(limit{limitAccount, account + " " + address, t.rate.Count, t.rate.Per}, limit{limitAddress, address, t.rate.Count * addressFactor, t.rate.Per})
 }
 
 // proof begins an attempt to prove the password within a session.
 func (t *Throttle) proof(session string) (*try, error) {
-	return t.begin(limit{limitSession, session, t.rate.Count})
+	return t.begin(limit{limitSession, session, t.rate.Count, t.rate.Per})
 }
 
 // logout begins a try of a logout token from an address.
 func (t *Throttle) logout(address string) (*try, error) {
-	return t.begin(limit{limitLogout, network(address), t.rate.Count * addressFactor})
+	return t.begin(limit{limitLogout, network(address), t.rate.Count * addressFactor, t.rate.Per})
 }
 
 // address begins an attempt from an address, where no account is named.
 func (t *Throttle) address(address string) (*try, error) {
-	return t.begin(limit{limitAddress, network(address), t.rate.Count * addressFactor})
+	return t.begin(limit{limitAddress, network(address), t.rate.Count * addressFactor, t.rate.Per})
 }
 
 // code begins an attempt to prove the second factor of a person, from wherever.
 func (t *Throttle) code(user int64) (*try, error) {
-	return t.begin(limit{limitCode, strconv.FormatInt(user, 10), t.rate.Count})
+	return t.begin(limit{limitCode, strconv.FormatInt(user, 10), t.rate.Count, t.rate.Per * codeSpan})
 }
 
 // ceremony counts one that is begun by a session, or from an address: each is kept until it expires, whoever asked for it.
 func (t *Throttle) ceremony(from string) error {
-	_, err := t.begin(limit{limitCeremony, network(from), t.rate.Count * addressFactor})
+	_, err := t.begin(limit{limitCeremony, network(from), t.rate.Count * addressFactor, t.rate.Per})
 	return err
 }
 
@@ -123,7 +131,7 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 	for _, l := range limits {
 		if b := t.drained(l, now); b.level > float64(l.count)-1 {
 			t.refusals.inc(l.kind)
-			wait := time.Duration((b.level - float64(l.count) + 1) / t.perSecond(l) * float64(time.Second))
+			wait := time.Duration((b.level - float64(l.count) + 1) / l.perSecond() * float64(time.Second))
 			return nil, &models.Error{Code: models.CodeRateLimited, Detail: "Too many failed attempts; try again later.", RetryAfter: wait}
 		}
 	}
@@ -131,6 +139,7 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 	for _, l := range limits {
 		b := t.drained(l, now)
 		b.level++
+		b.empty = now.Add(time.Duration(b.level / l.perSecond() * float64(time.Second)))
 		t.buckets[l.bucket()] = b
 		tried.keys = append(tried.keys, l.bucket())
 	}
@@ -140,18 +149,16 @@ func (t *Throttle) begin(limits ...limit) (*try, error) {
 	return tried, nil
 }
 
-func (t *Throttle) perSecond(l limit) float64 { return float64(l.count) / t.rate.Per.Seconds() }
-
 func (t *Throttle) drained(l limit, now time.Time) bucket {
 	b := t.buckets[l.bucket()]
-	b.level = max(0, b.level-now.Sub(b.at).Seconds()*t.perSecond(l))
+	b.level = max(0, b.level-now.Sub(b.at).Seconds()*l.perSecond())
 	b.at = now
 	return b
 }
 
 func (t *Throttle) sweep(now time.Time) {
 	for key, b := range t.buckets {
-		if now.Sub(b.at) > t.rate.Per {
+		if now.After(b.empty) {
 			delete(t.buckets, key)
 		}
 	}

@@ -256,6 +256,9 @@ func TestWrongCodesAreThrottled(t *testing.T) {
 		if left := n.number(t, "SELECT count(*) FROM recovery_codes"); left != 10 {
 			t.Errorf("%d recovery codes are left", left)
 		}
+		n.throttle.now = func() time.Time { return began.Add(50 * time.Second) } // a password might be tried again
+		_, _, err = n.sessions.Login(t.Context(), Credentials{"ann", password, codes[0]}, elsewhere, nil)
+		refused(t, "a code so soon", err, models.CodeRateLimited)
 		n.throttle.now = func() time.Time { return began.Add(time.Minute) }
 		_, _, err = n.sessions.Login(t.Context(), Credentials{"ann", password, codes[0]}, elsewhere, nil)
 		must(t, err)
