@@ -155,5 +155,8 @@ func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput,
 }
 
 func (s *Server) deleteUser(ctx context.Context, in *userPath) (*empty, error) {
+	if err := s.requireProof(ctx); err != nil {
+		return nil, err
+	}
 	return nil, s.Users.Delete(ctx, in.Username)
 }

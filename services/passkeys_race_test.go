@@ -173,3 +173,22 @@ func TestPasskeyLoginRace(t *testing.T) {
 		}
 	})
 }
+
+// TestNothingIsKeptForASessionThatIsNoLongerActive: it was when the request came, and that does not count.
+// Security: S10, S43
+func TestNothingIsKeptForASessionThatIsNoLongerActive(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "anna")
+		anna, _ := n.signIn(t, "anna")
+		one, two := newDevice().make(t, got(n.passkeys.BeginAdd(t.Context(), anna))(t), "phone"), newDevice().make(t, got(n.passkeys.BeginAdd(t.Context(), anna))(t), "key")
+		n.lock(t, anna)
+		_, _, err := n.passkeys.Add(t.Context(), anna, one, Repeatable{})
+		refused(t, "a passkey while locked", err, models.CodeLocked)
+		must(t, n.sessions.EndAny(t.Context(), anna.ID))
+		_, _, err = n.passkeys.Add(t.Context(), anna, two, Repeatable{})
+		refused(t, "a passkey after the end", err, models.CodeUnauthenticated)
+		if kept := n.number(t, "SELECT count(*) FROM passkeys"); kept != 0 {
+			t.Errorf("%d passkeys", kept)
+		}
+	})
+}

@@ -54,10 +54,17 @@ func (s *sessionRows) takeUser(tx *gorm.DB, id int64) error {
 // came first.
 func (s *sessionRows) stillActive(tx *gorm.DB, l *Live) error {
 	rows, err := s.update(tx, "state = state", "id = ? AND state = 'active' AND secret_hash = ?", l.ID, l.SecretHash)
-	if err == nil && len(rows) == 0 {
-		err = errUnauthenticated
+	if err != nil || len(rows) > 0 {
+		return err
 	}
-	return err
+	var locked bool
+	if err := tx.Raw("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ? AND state = 'locked' AND secret_hash = ?)", l.ID, l.SecretHash).Scan(&locked).Error; err != nil {
+		return err
+	}
+	if locked {
+		return ErrLocked
+	}
+	return errUnauthenticated
 }
 
 // update runs one conditional UPDATE and gives the rows it hit. The condition is part of the statement, so two that race
