@@ -7,7 +7,7 @@ import { expect, pill, row, test, visitAs } from './fixtures'
  */
 const MOST_BYTES = 90_000
 /** What may be fetched some time after that, in a quiet moment, so that it is there when it is needed. */
-const MOST_LATER_BYTES = 8_000
+const MOST_LATER_BYTES = 8_500
 
 /** What only administrators open. */
 const ADMIN = /Admin|Overview|LiveChart|Users|Audit/

@@ -12,14 +12,16 @@ export function useListing<T>(ask: (before?: string) => Promise<Page<T>>) {
   const state = ref<'loading' | 'ready' | 'failed'>('loading')
   /** Counts the questions, so that a slow answer to an older one is dropped. */
   let asked = 0
+  let last = () => ask()
 
-  async function fetch(before?: string): Promise<void> {
+  async function show(question: () => Promise<Page<T>>): Promise<void> {
     const mine = ++asked
+    last = question
     state.value = 'loading'
     try {
-      const page = await ask(before)
+      const page = await question()
       if (mine !== asked) return
-      items.value = before ? [...items.value, ...page.items] : page.items
+      items.value = page.items
       nextBefore.value = page.next_before
       state.value = 'ready'
     } catch (error) {
@@ -29,12 +31,32 @@ export function useListing<T>(ask: (before?: string) => Promise<Page<T>>) {
     }
   }
 
-  /** Asks for the first page; what is on show stays until it is there. */
-  const load = () => fetch()
-
-  async function more(): Promise<void> {
-    if (nextBefore.value !== null) await fetch(nextBefore.value)
+  /** What is there so far, and the page that begins at `before`. */
+  async function older(so: T[], before: string): Promise<Page<T>> {
+    const page = await ask(before)
+    return { items: [...so, ...page.items], next_before: page.next_before }
   }
 
-  return reactive({ items, nextBefore, state, load, more })
+  async function atLeast(count: number): Promise<Page<T>> {
+    let page = await ask()
+    while (page.next_before !== null && page.items.length < count)
+      page = await older(page.items, page.next_before)
+    return page
+  }
+
+  /** Asks for the first page; what is on show stays until it is there. */
+  const load = () => show(() => ask())
+
+  /** Asks anew for as many as are on show: who changed a row far down still stands there. */
+  const refresh = () => show(() => atLeast(items.value.length))
+
+  async function more(): Promise<void> {
+    const before = nextBefore.value
+    if (before !== null) await show(() => older(items.value, before))
+  }
+
+  /** Asks once more what was not answered. */
+  const retry = () => show(last)
+
+  return reactive({ items, nextBefore, state, load, refresh, more, retry })
 }

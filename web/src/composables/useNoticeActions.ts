@@ -6,6 +6,25 @@ import { useInbox } from '@/stores/inbox'
 const idsOf = (notices: readonly Notice[]) => notices.map(({ id }) => id)
 const isUnread = ({ read_at }: Notice) => read_at === null
 
+/**
+ * Undoes an archive or a snooze, each of which ends the other: what was put off is so again, until
+ * the same time, and what was archived already stays so.
+ * @param plain what brings back those that were neither
+ */
+export async function restore(
+  mark: ReturnType<typeof useInbox>['mark'],
+  notices: readonly Notice[],
+  plain: 'unarchived' | 'unsnoozed',
+): Promise<void> {
+  const archived = notices.filter(({ archived_at }) => archived_at)
+  await mark(idsOf(archived), 'archived')
+  const others = notices.filter(({ archived_at }) => !archived_at)
+  for (const until of new Set(others.map(({ snoozed_until: at }) => at))) {
+    const those = others.filter(({ snoozed_until: at }) => at === until)
+    await mark(idsOf(those), until ? 'snoozed' : plain, until)
+  }
+}
+
 /** What a reader does with notices: done at once, undone for a while, and said when it failed. */
 export function useNoticeActions() {
   const { t } = useI18n()
@@ -40,21 +59,12 @@ export function useNoticeActions() {
   const unarchive = (notices: readonly Notice[]) =>
     attempt(inbox.mark(idsOf(notices), 'unarchived'))
 
-  /** Undoes an archive, which ends a snooze: what was put off is so again, until the same time. */
-  async function restore(notices: readonly Notice[]): Promise<void> {
-    await inbox.mark(idsOf(notices), 'unarchived')
-    for (const until of new Set(notices.map(({ snoozed_until: at }) => at))) {
-      const those = notices.filter(({ snoozed_until: at }) => at === until)
-      if (until) await inbox.mark(idsOf(those), 'snoozed', until)
-    }
-  }
-
   async function archive(notices: readonly Notice[]): Promise<boolean> {
     const ids = idsOf(notices)
     const kept = await attempt(inbox.mark(ids, 'archived'))
     const title = notices.length === 1 ? notices[0]?.title : undefined
     const text = title ? t('inbox.archived', { title }) : t('inbox.archivedMany', ids.length)
-    if (kept) done(text, () => restore(notices))
+    if (kept) done(text, () => restore(inbox.mark, notices, 'unarchived'))
     return kept
   }
 

@@ -6,6 +6,7 @@ import { aNotice, aSession, ok, refuse, serve, type Answer } from '@/testing'
 import { useConnection } from './connection'
 import { useInbox } from './inbox'
 import { useSession } from './session'
+import { useMessages } from './messages'
 import { useToasts } from './toasts'
 
 /** The stream that the page made: a test says what it brings. */
@@ -77,6 +78,14 @@ it('listens from where the inbox ends', async () => {
   expect(shown()).toEqual([9, 8])
 })
 
+it('says under a lock no longer what was done to which notice', async () => {
+  await following()
+  const messages = useMessages()
+  messages.say('Archived “9”', () => undefined)
+  stream.emit('lock', lock('locked'))
+  expect(messages.current).toBeNull()
+})
+
 describe('a reset', () => {
   it('loads the inbox anew, and announces nothing of it', async () => {
     const { shown, toasts, reset } = await following(page([3, 2], 'f'))
@@ -92,6 +101,16 @@ describe('a reset', () => {
     await done
     bring('f-11', 11)
     expect(shown()).toEqual([11, 10, 9, 8])
+  })
+
+  it('shows what has the id of one that was withdrawn in the log before it', async () => {
+    const { inbox, shown, reset } = await following(page([9, 8], 'f'))
+    const data = { ids: [9], state: 'withdrawn' as const, unread: 0 }
+    stream.emit('notice_state', { id: 'e-10', data })
+    expect(shown()).toEqual([8])
+    await reset('epoch', 'f-9')
+    expect(shown()).toEqual([9, 8])
+    expect(inbox.isWithdrawn(9)).toBe(false)
   })
 
   it('waits until a locked page may ask again', async () => {

@@ -9,6 +9,7 @@ import {
 import { defineStore } from 'pinia'
 import { shallowRef, watch } from 'vue'
 import { useInbox } from './inbox'
+import { useMessages } from './messages'
 import { usePopups } from './popups'
 import { usePreferences } from './preferences'
 import { useSession } from './session'
@@ -144,6 +145,8 @@ export const useConnection = defineStore('connection', () => {
         if (phase === 'locked' || phase === 'ended') {
           hush()
           inbox.putAway()
+          // It may name what was just archived, and who unlocks or signs in next may be somebody else.
+          useMessages().dismiss()
         }
         if (phase === 'locked' && !listening) void begin()
         if (phase === 'ended') {

@@ -94,6 +94,8 @@ export const useInbox = defineStore('inbox', () => {
     loads++
     latest = Promise.resolve()
     waiting = []
+    // In another log, or in this one restored, such an id may be of a notice that stands.
+    ledger.value.withdrawn.clear()
     cursor.value = null
     state.value = 'unloaded'
   }
@@ -232,19 +234,7 @@ export const useInbox = defineStore('inbox', () => {
 
   return {
     ...{ items, unread, view, query, nextBefore, cursor, state, loaded, loadingMore },
-    ...{
-      load,
-      unload,
-      putAway,
-      more,
-      show,
-      apply,
-      counted,
-      mark,
-      markUpTo,
-      find,
-      get,
-      isWithdrawn,
-    },
+    ...{ load, unload, putAway, more, show, apply, counted },
+    ...{ mark, markUpTo, find, get, isWithdrawn },
   }
 })

@@ -20,6 +20,16 @@ function aSent(n: number, wishes: Partial<SentNotice> = {}): SentNotice {
 const waiting = (deliver_at: string) => ({ cursor: null, deliver_at })
 const page = (items: SentNotice[], next_before: string | null = null) => ok({ items, next_before })
 
+/** What a server answers that has `count` of them. */
+function sentPage(path: string, count: number): Answer {
+  const query = new URLSearchParams(path.split('?')[1])
+  const [limit, before] = [Number(query.get('limit')), query.get('before')?.slice(2)]
+  const newest = before ? Number(before) - 1 : count
+  const length = Math.min(limit, 200, newest)
+  const items = Array.from({ length }, (_, n) => aSent(newest - n))
+  return page(items, newest > length ? `e-${newest - length + 1}` : null)
+}
+
 beforeEach(() => setActivePinia(createPinia()))
 afterEach(() => vi.unstubAllGlobals())
 
@@ -71,7 +81,31 @@ describe('the list of what was sent', () => {
     expect(sent.items.map(({ id }) => id).slice(-3)).toEqual([51, 50, 49])
     expect(sent.nextBefore).toBeNull()
     await sent.load()
-    expect(made.at(-1)).toBe('GET /notices/sent?limit=52')
+    expect(made).toContain('GET /notices/sent?limit=52')
+  })
+
+  it('is as long as it was, however long that is, when it is asked for again', async () => {
+    const { sent } = signedIn({ 'GET /notices/sent': ({ path }) => sentPage(path, 500) })
+    await sent.load()
+    while (sent.nextBefore) await sent.loadMore()
+    expect(sent.items).toHaveLength(500)
+    await sent.load()
+    expect(sent.items.map(({ id }) => id)).toEqual(Array.from({ length: 500 }, (_, n) => 500 - n))
+    expect(sent.nextBefore).toBeNull()
+  })
+
+  it('grows also where a look meanwhile has overtaken the older page', async () => {
+    const slow = later<Answer>()
+    const { sent } = signedIn({
+      'GET /notices/sent': ({ path }) =>
+        path.includes('before') ? slow.promise : sentPage(path, 500),
+    })
+    await sent.load()
+    const more = sent.loadMore()
+    await sent.load()
+    slow.resolve(sentPage('?before=e-451&limit=50', 500))
+    await more
+    expect(sent.items).toHaveLength(100)
   })
 
   it('drops an answer that a newer question has overtaken', async () => {

@@ -1,10 +1,10 @@
 import type { SentNotice } from '@client'
 import { defineStore } from 'pinia'
 import { ref, shallowRef } from 'vue'
+import { loadPages } from './pages'
 import { useSession } from './session'
 
 const PAGE = 50
-const MOST_AT_ONCE = 200
 
 export type SentState = 'scheduled' | 'due' | 'delivered' | 'withdrawn'
 
@@ -39,7 +39,7 @@ export const useSent = defineStore('sent', () => {
     const mine = ++asked
     if (state.value === 'failed') state.value = 'loading'
     try {
-      const page = await session.api.sent({ limit: Math.min(wanted, MOST_AT_ONCE) })
+      const page = await loadPages((query) => session.api.sent(query), wanted)
       if (mine !== asked) return
       items.value = page.items
       nextBefore.value = page.next_before
@@ -53,6 +53,8 @@ export const useSent = defineStore('sent', () => {
   async function loadMore(): Promise<void> {
     if (nextBefore.value === null) return
     const mine = ++asked
+    // A load that overtakes this brings those too.
+    wanted = items.value.length + PAGE
     const page = await session.api.sent({ before: nextBefore.value, limit: PAGE })
     if (mine !== asked) return
     items.value = [...items.value, ...page.items]

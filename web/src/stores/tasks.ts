@@ -2,10 +2,10 @@ import type { Task } from '@client'
 import { TaskApi } from '@client/tasks'
 import { defineStore } from 'pinia'
 import { ref, shallowRef } from 'vue'
+import { loadPages } from './pages'
 import { useSession } from './session'
 
 const PAGE = 50
-const MOST_AT_ONCE = 200
 
 /** The tasks that the reader may see, newest first. */
 export const useTasks = defineStore('tasks', () => {
@@ -25,7 +25,7 @@ export const useTasks = defineStore('tasks', () => {
     const mine = ++asked
     if (state.value === 'failed') state.value = 'loading'
     try {
-      const page = await api.list({ limit: Math.min(wanted, MOST_AT_ONCE) })
+      const page = await loadPages((query) => api.list(query), wanted)
       if (mine !== asked) return
       items.value = page.items
       nextBefore.value = page.next_before
@@ -39,6 +39,8 @@ export const useTasks = defineStore('tasks', () => {
   async function loadMore(): Promise<void> {
     if (nextBefore.value === null) return
     const mine = ++asked
+    // A load that overtakes this brings those too.
+    wanted = items.value.length + PAGE
     const page = await api.list({ before: nextBefore.value, limit: PAGE })
     if (mine !== asked) return
     items.value = [...items.value, ...page.items]
