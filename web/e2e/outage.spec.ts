@@ -62,12 +62,12 @@ test('a server that is killed for half a minute is told of, and missed nothing',
   console.log(`live again ${Date.now() - back} ms after the server was`)
   await expect(toast(bob)).toBeVisible()
   for (const title of ['Meanwhile', 'Just after']) {
-    await expect.poll(() => popupsOf([bob, other], title)).toBe(1)
+    await expect.poll(() => popupsOf([bob, other], title)).toHaveLength(1)
   }
   // Whatever is on its way has come once this is there.
   await (await server.signIn('ann')).send('bob', 'Last')
   for (const page of [bob, other]) await expect(row(page, 'Last')).toBeVisible()
   for (const title of ['Before', 'Meanwhile', 'Just after', 'Last']) {
-    await expect.poll(() => popupsOf([bob, other], title)).toBe(1)
+    await expect.poll(() => popupsOf([bob, other], title)).toHaveLength(1)
   }
 })

@@ -18,16 +18,24 @@ async function eightTabs(browser: Browser, { server }: CountingServer, without: 
 }
 
 /**
- * Sends a notice; every tab shows it, and one of them pops it up.
+ * Sends a notice; every tab shows it, and it pops up once.
+ * @param most how many tabs may have shown the pop-up, of which the browser shows one
  * @returns after how many ms the first tab showed it
  */
-async function sendAndSee(ann: Device, pages: Page[], title: string): Promise<number> {
+async function sendAndSee(
+  ann: Device,
+  pages: Page[],
+  title: string,
+  most: number,
+): Promise<number> {
   const sent = Date.now()
   await ann.send('bob', title)
   await expect(row(pages[0]!, title)).toBeVisible()
   const tookMs = Date.now() - sent
   await Promise.all(pages.map((page) => expect(row(page, title)).toHaveCount(1)))
-  expect(await popupsOf(pages, title)).toBe(1)
+  const popups = await popupsOf(pages, title)
+  expect(new Set(popups.map(({ tag }) => tag)).size).toBe(1)
+  expect(popups.length).toBeLessThanOrEqual(most)
   return tookMs
 }
 
@@ -62,21 +70,23 @@ for (const [way, without] of process.env.BELFRY_E2E_VIA ? WAYS.slice(0, 1) : WAY
   test(`eight tabs have one stream by ${way}, and another when that dies`, async ({ browser }) => {
     const counting = await CountingServer.create()
     try {
+      // Nothing passes a lease on at once: where tabs get no time for long, two hold it for a moment.
+      const most = without.includes('locks') ? 2 : 1
       const ann = await counting.server.signIn('ann')
       const pages = await eightTabs(browser, counting, without)
       await counting.expectStreams(1)
-      const usualMs = await sendAndSee(ann, pages, 'To all')
+      const usualMs = await sendAndSee(ann, pages, 'To all', most)
       for (const page of pages) await expect(page).toHaveTitle(/^\(1\)/)
 
       const left = without.length > 0 ? pages.slice(1) : pages
       if (left === pages) await killWorker(browser, new URL(pages[0]!.url()).origin)
       else await crash(pages[0]!)
       // What any notice takes on this machine is not the change's.
-      const tookMs = (await sendAndSee(ann, left, 'Between two')) - usualMs
+      const tookMs = (await sendAndSee(ann, left, 'Between two', most)) - usualMs
       console.log(`taken over by ${way} in ${tookMs} ms, a notice takes ${usualMs} ms`)
       expect(tookMs).toBeLessThan(TAKEN_OVER_MS)
       await counting.expectStreams(1)
-      await sendAndSee(ann, left, 'After')
+      await sendAndSee(ann, left, 'After', most)
       for (const page of left) await expect(page).toHaveTitle(/^\(3\)/)
     } finally {
       await counting.server.remove()

@@ -1,4 +1,5 @@
 import { expect, type Page } from '@playwright/test'
+import type { Popup } from './fixtures'
 import { freePort } from './ports'
 import { Server, type Settings } from './server'
 
@@ -29,8 +30,8 @@ export class CountingServer {
   }
 }
 
-/** How often a notice popped up, in all tabs together. */
-export async function popupsOf(pages: Page[], title: string): Promise<number> {
-  const titles = pages.map((page) => page.evaluate(() => window.popups.map((popup) => popup.title)))
-  return (await Promise.all(titles)).flat().filter((each) => each === title).length
+/** By which pop-ups a notice was shown, in all tabs together. The browser shows one for each tag. */
+export async function popupsOf(pages: Page[], title: string): Promise<Popup[]> {
+  const popups = await Promise.all(pages.map((page) => page.evaluate(() => window.popups)))
+  return popups.flat().filter((popup) => popup.title === title)
 }
