@@ -1,20 +1,49 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { defineConfig } from '@playwright/test'
 
 /** Debian's own browser; a downloaded one is not needed. */
-const executablePath = process.env.BELFRY_CHROMIUM ?? '/usr/bin/chromium'
+const chromium = process.env.BELFRY_CHROMIUM ?? '/usr/bin/chromium'
+
+/** The same without windows, tabs and notifications of a desktop, for half the processor time. */
+const shell = '/usr/bin/chromium-headless-shell'
+const shellOrAll = !process.env.BELFRY_CHROMIUM && existsSync(shell) ? shell : chromium
+
+/** What needs notifications, pushes or an installation, which only a whole browser has. */
+const desktop = /^(hooks|notices|outage|push|readme|reset|shared-tabs)\.spec/
 
 /** What has to hold behind a proxy and without one. */
-const both = /e2e\/(connection|lock|shared-tabs)\.spec/
+const both = /^(connection|lock|shared-tabs)\.spec/
 
 /** What has to hold behind a proxy, and holds without one where it does. */
-const proxied = /e2e\/(reset|security-sign-on|traps-(canary|lock))\.spec/
+const proxied = /^(reset|security-sign-on|traps-(canary|lock))\.spec/
+
+const inBrowser = (executablePath: string) => ({
+  browserName: 'chromium' as const,
+  launchOptions: {
+    executablePath,
+    chromiumSandbox: false,
+    args: [
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  },
+})
 
 const viaNginx = process.env.BELFRY_E2E_VIA === 'nginx'
 
+/** All the rest a proxy cannot change. Passkeys could not even be tried behind this one: no browser trusts its certificate. */
+const specs = readdirSync(join(import.meta.dirname, 'e2e'))
+  .filter((name) => name.endsWith('.spec.ts'))
+  .filter((name) => proxied.test(name) === viaNginx || (viaNginx && both.test(name)))
+const those = (inDesktop: boolean) =>
+  specs.filter((name) => desktop.test(name) === inDesktop).map((name) => `**/e2e/${name}`)
+
 export default defineConfig({
   testDir: 'e2e',
-  // All the rest a proxy cannot change. Passkeys could not even be tried behind this one: no browser trusts its certificate.
-  ...(viaNginx ? { testMatch: [both, proxied] } : { testIgnore: proxied }),
   globalSetup: './e2e/setup.ts',
   fullyParallel: true,
   forbidOnly: Boolean(process.env.CI),
@@ -28,7 +57,6 @@ export default defineConfig({
   expect: { timeout: 30_000 },
   reporter: 'list',
   use: {
-    browserName: 'chromium',
     locale: 'en-GB',
     timezoneId: 'UTC',
     ignoreHTTPSErrors: true,
@@ -37,16 +65,9 @@ export default defineConfig({
     serviceWorkers: 'block',
     // Pictures of every step take half as long as the steps: --trace on, where one fails.
     trace: 'off',
-    launchOptions: {
-      executablePath,
-      chromiumSandbox: false,
-      args: [
-        '--disable-gpu',
-        '--disable-quic',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    },
   },
+  projects: [
+    { name: 'desktop', use: inBrowser(chromium), testMatch: those(true) },
+    { name: 'shell', use: inBrowser(shellOrAll), testMatch: those(false) },
+  ],
 })
