@@ -56,16 +56,17 @@ func parts(root string) []part {
 		// The race detector is written in C. What it need not look into is SQLite, translated to Go: with it, tests on SQLite take
 		// six times as long, for races that are not ours. No other package may be left out: what is inlined into one, or a
 		// generic function that it shares with others, then synchronises unseen, and races are told that there are not.
+		// Four tests at a time on two processors: a third of the time they wait, for a clock or for a database.
 		{name: "go", read: readGo, env: []string{binary, "CGO_ENABLED=1"},
 			command: []string{"go", "test", "-race", "-gcflags=modernc.org/sqlite/lib=-race=false", "-gcflags=modernc.org/libc=-race=false",
-				"-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
+				"-vet=off", "-count=1", "-timeout=14m", "-parallel=4", "-json", "./..."}, again: goAgain},
 		{name: "e2e", dir: "web", read: readPlaywright, env: []string{binary},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
 		{name: "e2e-nginx", dir: "web", read: readPlaywright, env: []string{binary, "BELFRY_E2E_VIA=nginx"},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
-		// Two packages at a time: they mostly wait for what they have started. Nothing is measured here.
+		// More at a time than there are processors: they mostly wait for what they have started. Nothing is measured here.
 		{name: "bench", beside: true, dir: "bench", read: readGo, env: []string{binary},
-			command: []string{"go", "test", "-p=2", "-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
+			command: []string{"go", "test", "-p=3", "-vet=off", "-count=1", "-timeout=14m", "-json", "./..."}, again: goAgain},
 	}
 }
 
