@@ -47,9 +47,9 @@ func into[T any](parse func(string) (T, bool), field func(*Settings) *T) func(*S
 
 const (
 	expectsAddress  = "HOST:PORT, or :PORT for every address"
-	expectsSecond   = "a duration of at least 1s, as in 90s, 15m or 12h"
-	expectsPositive = "a duration above 0, as in 90s, 15m or 12h"
-	expectsDuration = "a duration, as in 90s, 15m or 12h, or 0"
+	expectsSecond   = "a duration from 1s to 200 years, as in 90s, 15m or 12h"
+	expectsPositive = "a duration above 0, up to 200 years, as in 90s, 15m or 12h"
+	expectsDuration = "a duration up to 200 years, as in 90s, 15m or 12h, or 0"
 	expectsArgon2   = "m=KIB,t=PASSES,p=LANES, at least m=7168,t=1,p=1, as in m=19456,t=2,p=1"
 	expectsPath     = "the path of a file"
 )
@@ -117,7 +117,7 @@ var options = []Option{
 		Details: "Counts as half of `SESSION_IDLE` at most.",
 		With:    []string{"SESSION_IDLE", "SESSION_MAX"},
 		set:     into(atLeast(time.Second), func(s *Settings) *time.Duration { return &s.SessionWarning })},
-	{Name: "HEARTBEAT", Default: "15s", Help: "a silent stream says ping after this long", Expects: "a duration of at least 100ms",
+	{Name: "HEARTBEAT", Default: "15s", Help: "a silent stream says ping after this long", Expects: "a duration from 100ms to 200 years",
 		Details: "Has to be shorter than the read timeout of every proxy on the way.",
 		set:     into(atLeast(100*time.Millisecond), func(s *Settings) *time.Duration { return &s.Heartbeat })},
 	{Name: "TICKET_TTL", Default: "60s", Help: "how long a stream ticket opens streams", Expects: expectsPositive,
@@ -133,7 +133,7 @@ var options = []Option{
 	{Name: "DRAIN", Default: "10s", Help: "time over which streams are sent away at shutdown", Expects: expectsDuration,
 		Details: "Give the process this and 2 s more before it is killed.",
 		set:     into(atLeast(0), func(s *Settings) *time.Duration { return &s.Drain })},
-	{Name: "LOGIN_RATE", Default: "10/m", Help: "failed sign-ins allowed per account and address together", Expects: "NUMBER/s, NUMBER/m or NUMBER/h, as in 10/m",
+	{Name: "LOGIN_RATE", Default: "10/m", Help: "failed sign-ins allowed per account and address together", Expects: "NUMBER/s, NUMBER/m or NUMBER/h, as in 10/m, NUMBER up to 1000000",
 		Details: "On each node. An address alone may fail 20 times as often.",
 		set:     into(rate, func(s *Settings) *Rate { return &s.LoginRate })},
 	{Name: "ARGON2", Default: "m=19456,t=2,p=1", Help: "cost of a password's hash (argon2id): memory in KiB, passes, lanes", Expects: expectsArgon2,

@@ -43,10 +43,16 @@ func token(value string) (string, bool) {
 	return value, !strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
+// The most of a duration and of a rate: with more, sums and products of them no longer fit into 64 bits.
+const (
+	longest  = 200 * 365 * 24 * time.Hour
+	mostRate = 1_000_000
+)
+
 func atLeast(least time.Duration) func(string) (time.Duration, bool) {
 	return func(value string) (time.Duration, bool) {
 		d, err := time.ParseDuration(value)
-		return d, err == nil && d >= least
+		return d, err == nil && d >= least && d <= longest
 	}
 }
 
@@ -59,7 +65,7 @@ func rate(value string) (Rate, bool) {
 	count, unit, _ := strings.Cut(value, "/")
 	n, ok := positive(count)
 	per := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour}[unit]
-	return Rate{Count: n, Per: per}, ok && per > 0
+	return Rate{Count: n, Per: per}, ok && n <= mostRate && per > 0
 }
 
 // The bounds of an argon2id hash. Below the least memory OWASP names no safe number of passes; above the most a handful
