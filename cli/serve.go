@@ -88,6 +88,7 @@ type node struct {
 	hints    <-chan struct{}
 	growths  <-chan announce.Growth
 	announce func(context.Context) // nil where there is one node
+	alone    func(bool)            // is told whether it is the only node; nil where nobody asks
 	log      *slog.Logger
 
 	background sync.WaitGroup
@@ -140,6 +141,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, has
 	n.server.Metrics = &services.Metrics{DB: db, Journal: n.journal, Streams: n.streams, Sessions: sessions, Throttle: throttle, Hasher: hasher,
 		Keys: n.server.Keys, Tasks: tasks, Push: n.server.Push, Webhooks: n.server.Webhooks, Bus: health.Hints}
 	n.server.Nodes = services.NewNodes(db, n.journal, n.streams, sessions, nodeName(s), n.server.Version, level, log)
+	n.server.Nodes.Alone = n.alone
 	if s.OIDCIssuer != "" {
 		n.server.Federation = services.NewFederation(db, sessions, throttle, federation(s), log)
 	}
@@ -191,6 +193,7 @@ func (n *node) announcer(ring *services.Keyring, health *handlers.Health) (annou
 	default:
 		postgres := announce.NewPostgres(s.DatabaseListenURL, n.log)
 		n.hints, n.growths, n.announce, health.Hints = postgres.Hints(), postgres.Growths(), postgres.Run, postgres.Healthy
+		n.alone = postgres.Alone
 		return postgres, nil
 	}
 }

@@ -30,6 +30,9 @@ const (
 // Nodes knows how this node is, and the others: each says so in the database once a second. On SQLite there are no others,
 // and nothing is written.
 type Nodes struct {
+	// Alone is told at each beat whether this is the only node, as far as is known; nil where nobody asks.
+	Alone func(bool)
+
 	db       *Database
 	journal  *journal.Journal
 	streams  *Streams
@@ -122,7 +125,10 @@ func (n *Nodes) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, nodeGone)
 	defer cancel()
 	own := n.report()
-	others, err := n.exchange(ctx, &own)
+	others, alone, err := n.exchange(ctx, &own)
+	if n.Alone != nil {
+		n.Alone(alone)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.latest = append([]NodeReport{own}, others...)
@@ -173,25 +179,25 @@ func quantile(h *histogram.Histogram, q float64) *float64 {
 }
 
 // exchange writes down how this node is, answers what was asked, and reads how the others are.
-func (n *Nodes) exchange(ctx context.Context, own *NodeReport) (others []NodeReport, err error) {
+func (n *Nodes) exchange(ctx context.Context, own *NodeReport) (others []NodeReport, alone bool, err error) {
 	if n.db.Dialect != Postgres {
-		return nil, nil
+		return nil, true, nil
 	}
 	text, err := json.Marshal(own)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	db := n.db.Write.WithContext(ctx)
 	if err := db.Exec(`INSERT INTO nodes (id, seen_at, report) VALUES (?, now_ms(), ?)
 		ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, report = excluded.report`, n.id, string(text)).Error; err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := n.answer(ctx); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	var reports []string
 	if err := db.Raw("SELECT report FROM nodes WHERE id <> ? AND seen_at > now_ms() - ? ORDER BY id", n.id, nodeGone.Milliseconds()).Scan(&reports).Error; err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, text := range reports {
 		var r NodeReport
@@ -199,7 +205,7 @@ func (n *Nodes) exchange(ctx context.Context, own *NodeReport) (others []NodeRep
 			others = append(others, r)
 		}
 	}
-	return others, nil
+	return others, len(reports) == 0, nil
 }
 
 // forget removes what nodes have left behind that were killed.

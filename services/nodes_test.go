@@ -210,6 +210,36 @@ func TestNodesTellEachOther(t *testing.T) {
 	}
 }
 
+// TestNodeKnowsWhetherItIsAlone: while it cannot ask, it is not.
+func TestNodeKnowsWhetherItIsAlone(t *testing.T) {
+	t.Parallel()
+	first := newNode(t, testpg.Database(t))
+	second := newNodeOn(t, first)
+	of := func(n *node, name string) *Nodes {
+		return NewNodes(n.db, n.journal, n.Streams, n.sessions, name, "test", tracing.NewLevel(slog.LevelInfo), n.log)
+	}
+	one, two := of(first, "one"), of(second, "two")
+	var alone bool
+	one.Alone = func(now bool) { alone = now }
+	step := func(what string, want bool) {
+		t.Helper()
+		must(t, one.beat(t.Context()))
+		if alone != want {
+			t.Errorf("%s: alone %v", what, alone)
+		}
+	}
+	step("by itself", true)
+	must(t, two.beat(t.Context()))
+	step("beside another", false)
+	two.leave(t.Context())
+	step("when the other has left", true)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := one.beat(ended); err == nil || alone {
+		t.Errorf("without a database: alone %v, %v", alone, err)
+	}
+}
+
 // TestStatsAreBounded: of a long time, and of many nodes, the last is told.
 func TestStatsAreBounded(t *testing.T) {
 	n := &Nodes{latest: make([]NodeReport, 60), watchers: map[*hub.Conn]struct{}{}}

@@ -148,6 +148,31 @@ func TestOneNodeTellsTheOther(t *testing.T) {
 	awaitHint(t, a)
 }
 
+func TestWhoIsAloneTellsNobody(t *testing.T) {
+	t.Parallel()
+	address := testpg.Database(t)
+	a := start(t, address)
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), "LISTEN belfry_log"); err != nil {
+		t.Fatal(err)
+	}
+	a.Alone(true)
+	a.Announce("e", upTo(1))
+	awaitHint(t, a)               // itself, as ever
+	query(t, address, "SELECT 1") // which takes longer than to tell
+	a.Alone(false)
+	a.Announce("e", upTo(2))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if heard, err := conn.WaitForNotification(ctx); err != nil || heard.Payload != "2" {
+		t.Errorf("%+v, %v; want the second alone", heard, err)
+	}
+}
+
 func TestAnotherDatabaseHearsNothing(t *testing.T) {
 	t.Parallel()
 	here, there := testpg.Database(t), testpg.Database(t)

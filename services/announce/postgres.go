@@ -43,6 +43,7 @@ type Postgres struct {
 	wake    chan struct{}
 	healthy atomic.Bool
 	sender  atomic.Uint32 // the server's process behind the sending connection
+	alone   atomic.Bool   // nobody else is there to be told
 	grown   grown
 	causes  causes
 }
@@ -54,10 +55,17 @@ func NewPostgres(address string, log *slog.Logger) *Postgres {
 
 // Announce wakes this node at once and the others soon; offsets that come meanwhile go as one.
 func (p *Postgres) Announce(_ string, entries []journal.Entry) {
-	p.causes.add(entries) // first: they are told with the offset
 	p.hint()
+	if p.alone.Load() {
+		return
+	}
+	p.causes.add(entries) // first: they are told with the offset
 	p.tell(entries[len(entries)-1].Offset)
 }
+
+// Alone says whether this is the only node. Then nobody is told, for to tell costs a transaction. A node that comes looks
+// by itself until it is known of, as it does where a hint is lost.
+func (p *Postgres) Alone(alone bool) { p.alone.Store(alone) }
 
 func (p *Postgres) tell(offset int64) {
 	for {
@@ -156,7 +164,11 @@ func notify(ctx context.Context, conn *pgx.Conn, channel, payload string) error 
 }
 
 // Grew tells the other nodes soon that something has grown.
-func (p *Postgres) Grew(id, end int64) { p.grown.add(id, end) }
+func (p *Postgres) Grew(id, end int64) {
+	if !p.alone.Load() {
+		p.grown.add(id, end)
+	}
+}
 
 // sendGrown tells what has grown. What cannot be told is lost, as any hint may be.
 func (p *Postgres) sendGrown(ctx context.Context, conn *pgx.Conn) error {
