@@ -10,7 +10,7 @@ const shell = '/usr/bin/chromium-headless-shell'
 const shellOrAll = !process.env.BELFRY_CHROMIUM && existsSync(shell) ? shell : chromium
 
 /** What needs notifications, pushes or an installation, which only a whole browser has. */
-const desktop = /^(hooks|notices|outage|push|readme|reset|shared-tabs)\.spec/
+const desktop = /^(hooks|outage|popups|push|readme|reset|shared-tabs)\.spec/
 
 /** What has to hold behind a proxy and without one. */
 const both = /^(connection|lock|shared-tabs)\.spec/
