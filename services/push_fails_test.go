@@ -12,7 +12,7 @@ import (
 // statusOf has the push service answer each browser with a status of its own; 201 where none is given.
 func (s *pushService) statusOf(of map[*browser]int, retryAfter string) {
 	s.answers(func(w http.ResponseWriter, b *browser) int {
-		if of[b] >= http.StatusTooManyRequests {
+		if of[b] >= http.StatusRequestTimeout {
 			w.Header().Set("Retry-After", retryAfter)
 		}
 		if of[b] == http.StatusFound {
@@ -63,7 +63,7 @@ func TestPushIsPutOff(t *testing.T) {
 		sender, anna := n.system(t), Target{Users: []string{"anna"}}
 		kept, _ := n.subscribed(t, p, s, "anna")
 		pushing(t, p)
-		for _, answer := range []int{http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
+		for _, answer := range []int{http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 			s.statusOf(map[*browser]int{kept: answer}, "120")
 			n.publish(t, sender, anna, titled("%d", answer))
 			s.titled(t, fmt.Sprint(answer))

@@ -170,7 +170,7 @@ func (p *Push) attempt(ctx context.Context, a *attempt, private string) {
 	case status == http.StatusNotFound || status == http.StatusGone:
 		a.outcome = pushGone
 		log.Info("a push service knows a subscription no more")
-	case err != nil || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
+	case err != nil || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError:
 		if a.wait = max(retryAfter, pushWait(a.Attempts)); a.NowMs+models.Instant(a.wait.Milliseconds()) >= a.message.until {
 			a.outcome = pushGivenUp
 			log.Warn("a push is given up", "attempts", a.Attempts, "status", status, "error", err)
