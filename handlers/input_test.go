@@ -1,7 +1,9 @@
 package handlers_test
 
 import (
+	"bufio"
 	"bytes"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -58,6 +60,32 @@ func TestBodySize(t *testing.T) {
 		req := c.request(http.MethodPost, "/api/v1/notices", append(fits, ' '))
 		req.ContentLength = -1
 		c.send(req).refused(413, "too_large")
+	})
+}
+
+// TestLargeBodyIsSentFirst: who reads nothing before everything is sent gets the answer too, and not a broken connection.
+func TestLargeBodyIsSentFirst(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		c := s.login("anna")
+		for path, size := range map[string]int{"/api/v1/notices": 9 << 20, "/api/v1/notices/batch": 16<<20 + 1} {
+			for _, announced := range []int64{int64(size), -1} {
+				req := c.request(http.MethodPost, path, bytes.Repeat([]byte(" "), size))
+				req.ContentLength = announced
+				conn, err := net.Dial("tcp", req.URL.Host)
+				if err != nil {
+					s.Fatal(err)
+				}
+				if err := req.Write(conn); err != nil {
+					s.Errorf("%s: %v", path, err)
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+				if err != nil || resp.StatusCode != http.StatusRequestEntityTooLarge {
+					s.Errorf("%s: %+v, %v", path, resp, err)
+				}
+				_ = conn.Close()
+			}
+		}
 	})
 }
 

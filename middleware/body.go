@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -40,14 +41,16 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
 		if c.Request.ContentLength > limit { // nobody has to send it first, nor we to keep it
-			Refuse(c, log, tooLargeFor(limit))
+			refuseLarge(c, log, limit)
 			return
 		}
 		raw, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), min(c.Request.ContentLength, MaxBody))
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			refuseLarge(c, log, limit)
+			return
+		}
 		if err == nil {
 			err = check(raw)
-		} else if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			err = tooLargeFor(limit)
 		} else {
 			_ = c.Error(err) // Requests counts those that were not there in time
 			err = &models.Error{Code: models.CodeUnreadable, Detail: "The body cannot be read.", Err: err}
@@ -64,8 +67,25 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 	}
 }
 
-func tooLargeFor(limit int64) error {
-	return models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB.")
+// What is taken of a body that is too large, in bytes, and for how long.
+const (
+	mostDropped = 4 * MaxBulk
+	dropFor     = 5 * time.Second
+)
+
+// refuseLarge answers at once, for some wait with the body until they are told, and then takes what is sent all the same: many
+// a client reads nothing before it has sent everything, and where the connection is closed meanwhile it finds that broken, and
+// no answer (RFC 9112 §9.6).
+func refuseLarge(c *gin.Context, log *slog.Logger, limit int64) {
+	control := http.NewResponseController(c.Writer)
+	ended := c.Request.ProtoMajor != 1 || control.EnableFullDuplex() != nil // HTTP/2 tells a sender to stop
+	Refuse(c, log, models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB."))
+	if ended || c.GetHeader("Expect") != "" || control.Flush() != nil {
+		return
+	}
+	if control.SetReadDeadline(time.Now().Add(dropFor)) == nil {
+		_, _ = io.CopyN(io.Discard, c.Request.Body, mostDropped)
+	}
 }
 
 // readAll is io.ReadAll into room for what is announced, in bytes (-1 = nothing is): a batch would else be copied a dozen
@@ -143,6 +163,9 @@ func CleanAddress(log *slog.Logger) gin.HandlerFunc {
 			return
 		}
 		for name, values := range c.Request.URL.Query() {
+			if name == "last_event_id" {
+				continue // a stream answers a position that is none with reset, as it does the header
+			}
 			for _, v := range append(values, name) {
 				if !utf8.ValidString(v) || bytes.IndexByte([]byte(v), 0) >= 0 {
 					Refuse(c, log, models.InvalidField("query", "UTF-8 text without NUL."))

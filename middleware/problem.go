@@ -121,6 +121,7 @@ func writeProblem(c *gin.Context, p *Problem) {
 	}
 	RetryAfter(c, p)
 	c.Header("Cache-Control", "no-store")
+	c.Header("Content-Length", strconv.Itoa(len(body)))
 	c.Abort()
 	c.Data(p.Status, problemType, body)
 }
