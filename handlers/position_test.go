@@ -41,6 +41,8 @@ func TestResume(t *testing.T) {
 		// The header beats the query.
 		st := c.with("Last-Event-ID", third).stream("/sse/stream?last_event_id=" + start)
 		last := collect(st, third, ids[3:])
+		// An empty one says nothing.
+		collect(c.with("Last-Event-ID", "").stream("/sse/stream?last_event_id="+third), third, ids[3:])
 		ids = append(ids, float64(s.notify("anna")))
 		if got := st.want("notice").object(s)["id"]; got != ids[5] {
 			s.Errorf("live after the replay: %v, want %v", got, ids[5])
@@ -68,6 +70,13 @@ func TestReset(t *testing.T) {
 		}
 		head := c.get("/api/v1/notices").want(200).text("cursor")
 		epoch, at := offset(s, head)
+		for _, escaped := range []string{"%00", "%ff", head + "%00"} {
+			st := c.stream("/sse/stream?last_event_id=" + escaped)
+			st.hello("active", "")
+			if got := st.want("reset").object(s)["reason"]; got != "invalid" {
+				s.Errorf("%s: reason %v", escaped, got)
+			}
+		}
 		for position, reason := range map[string]string{
 			"garbage": "invalid", "-": "invalid", "0": "invalid", epoch: "invalid", epoch + "-": "invalid", "-" + itoa(at): "invalid",
 			epoch + "--1": "invalid", epoch + "-+1": "invalid", epoch + "-01": "invalid", epoch + "-1.0": "invalid", epoch + "-1e0": "invalid",

@@ -149,7 +149,7 @@ func (s *Server) streamRequest(c *gin.Context, wants hub.Class) (services.Stream
 		query = c.Request.URL.Query()
 	}
 	req := services.StreamRequest{Wants: wants, Position: c.GetHeader("Last-Event-ID")}
-	if _, sent := c.Request.Header["Last-Event-Id"]; !sent {
+	if req.Position == "" { // an empty header is what a client sends that has no position yet
 		req.Position = query.Get("last_event_id")
 	}
 	var err error
