@@ -18,7 +18,8 @@ func TestYears(t *testing.T) {
 		key := func(expires string) *reply {
 			return root.post("/api/v1/keys", map[string]any{"name": "k", "scopes": []string{"notices:write"}, "expires_at": expires})
 		}
-		for _, wrong := range []string{"9999-12-31T23:59:59-00:01", "9999-12-31T00:00:00-24:00", "2020-01-01T00:00:00Z"} {
+		for _, wrong := range []string{"9999-12-31T23:59:59-00:01", "9999-12-31T00:00:00-24:00", "2020-01-01T00:00:00Z",
+			"2099-01-01T0:00:00Z", "2099-01-01T00:00:00,5Z"} {
 			for _, r := range []*reply{notice(wrong), key(wrong)} {
 				r.refused(422, "invalid")
 			}

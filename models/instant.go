@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"errors"
 	"time"
 )
@@ -35,13 +36,19 @@ func (i Instant) MarshalJSON() ([]byte, error) {
 	return append(i.Append(append(make([]byte, 0, len(time.RFC3339)+6), '"')), '"'), nil
 }
 
-var errYear = errors.New("models: the year has no four digits in UTC")
+var (
+	errYear = errors.New("models: the year has no four digits in UTC")
+	errForm = errors.New("models: an hour of one digit, or a decimal comma")
+)
 
 // UnmarshalText reads any RFC 3339 time that can be written as one in UTC: near the year 10000 that depends on the zone.
 func (i *Instant) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.RFC3339Nano, string(text))
 	if err != nil {
 		return err
+	}
+	if text[len("2006-01-02T1")] == ':' || bytes.IndexByte(text, ',') >= 0 { // what the package time takes besides (go.dev/issue/54580)
+		return errForm
 	}
 	if year := t.UTC().Year(); year < 0 || year > 9999 {
 		return errYear
