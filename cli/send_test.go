@@ -221,6 +221,8 @@ func TestSendIsRefused(t *testing.T) {
 	s.refused(exitFailed, "severity", "", "send", "--everyone", "Hello", "--severity", "loud")
 	s.refused(exitFailed, "belfry: ", "", "tail", "--user", "carl")
 	s.without("BELFRY_KEY").refused(exitFailed, "belfry: ", "wrong one", "tail", "--user", "anna", "--password-stdin")
+	// A password is what counts where one is given, and not a key that other commands need.
+	s.refused(exitFailed, "password", "wrong one", "tail", "--user", "anna", "--password-stdin", "--key", "bfk_wrong")
 	s.without("BELFRY_KEY").refused(exitUsage, "--password-stdin", "", "tail", "--user", "anna")
 
 	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)

@@ -22,7 +22,7 @@ type tailCmd struct {
 }
 
 func (tailCmd) Help() string {
-	return `Prints what comes for a person until it is interrupted, from BELFRY_URL: with BELFRY_KEY (scope tickets:write), else by signing in. It comes back by itself where it is cut, and misses nothing. A session locks as in a browser when nobody is active; at a terminal the password is asked for then. For a watch that runs by itself use a key.
+	return `Prints what comes for a person until it is interrupted, from BELFRY_URL: with BELFRY_KEY (scope tickets:write), else by signing in, as with --password-stdin in any case. It comes back by itself where it is cut, and misses nothing. A session locks as in a browser when nobody is active; at a terminal the password is asked for then. For a watch that runs by itself use a key.
 
 Exit: 0 interrupted, 1 it cannot go on, 2 usage.`
 }
@@ -32,7 +32,7 @@ func (c *tailCmd) Run(ctx context.Context, s *config.Settings, term *console) er
 	if s.URL == "" {
 		return usageError("set BELFRY_URL to where Belfry runs, as in https://bell.example.org")
 	}
-	if s.Key != "" {
+	if s.Key != "" && !c.PasswordStdin { // whoever gives a password signs in, whatever other commands have a key for
 		server, err := client.New(s.URL, s.Key)
 		if err != nil {
 			return err
