@@ -237,26 +237,31 @@ func (l *loader) refuseUnknown() {
 // checkTogether finds settings that are right alone and wrong beside each other.
 func (l *loader) checkTogether(s *Settings) {
 	if (s.TLSCert == "") != (s.TLSKey == "") {
-		l.fault("TLS_CERT, TLS_KEY", "expected both or neither")
+		l.faultOf("expected both or neither", "TLS_CERT", "TLS_KEY")
 	}
 	if (s.AdminUser == "") != (s.AdminPassword == "") && !l.failed("ADMIN_PASSWORD") {
-		l.fault("ADMIN_USER, ADMIN_PASSWORD", "expected both or neither")
+		l.faultOf("expected both or neither", "ADMIN_USER", "ADMIN_PASSWORD")
 	}
 	if s.InternalListen != "" && s.InternalListen == s.Listen && portOf(s.Listen) != "0" {
-		l.fault("LISTEN, INTERNAL_LISTEN", "expected two different addresses")
+		l.faultOf("expected two different addresses", "LISTEN", "INTERNAL_LISTEN")
 	}
 	if s.OnSQLite() && s.DatabaseListenURL != s.DatabaseURL {
-		l.fault("DATABASE_LISTEN_URL", "expected only beside a DATABASE_URL of PostgreSQL")
+		l.faultOf("expected only beside a DATABASE_URL of PostgreSQL", "DATABASE_LISTEN_URL")
 	}
 	if (s.OIDCIssuer == "") != (s.OIDCClientID == "") && !l.failed("OIDC_ISSUER") && !l.failed("OIDC_CLIENT_ID") {
-		l.fault("OIDC_ISSUER, OIDC_CLIENT_ID", "expected both or neither")
+		l.faultOf("expected both or neither", "OIDC_ISSUER", "OIDC_CLIENT_ID")
 	}
 	if s.OIDCIssuer == "" && s.OIDCClientID == "" && s.OIDCClientSecret != "" && !l.failed("OIDC_ISSUER") {
-		l.fault("OIDC_CLIENT_SECRET", "expected only beside OIDC_ISSUER")
+		l.faultOf("expected only beside OIDC_ISSUER", "OIDC_CLIENT_SECRET")
 	}
 	if s.NATSURL == "" && s.NATSCreds+s.NATSCA != "" && !l.failed("NATS_URL") {
-		l.fault("NATS_CREDS, NATS_CA", "expected only beside NATS_URL")
+		l.faultOf("expected only beside NATS_URL", "NATS_CREDS", "NATS_CA")
 	}
+}
+
+// faultOf names settings as the environment does, whichever way they came.
+func (l *loader) faultOf(want string, settings ...string) {
+	l.fault(prefix+strings.Join(settings, ", "+prefix), want)
 }
 
 // failed reports whether a setting has a fault of its own, so that one mistake is not told twice.

@@ -206,7 +206,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 	}
 	want := []string{
 		"BELFRY_CORS_ORIGINS", "BELFRY_SECRET", "BELFRY_ADMIN_PASSWORD_FILE", "--session-idle",
-		"BELFRY_A", "BELFRY_LISTEN_FILE", "BELFRY_SESION_MAX", "TLS_CERT, TLS_KEY",
+		"BELFRY_A", "BELFRY_LISTEN_FILE", "BELFRY_SESION_MAX", "BELFRY_TLS_CERT, BELFRY_TLS_KEY",
 	}
 	if !reflect.DeepEqual(names, want) {
 		t.Errorf("got  %q\nwant %q", names, want)
@@ -234,6 +234,7 @@ func TestCombinations(t *testing.T) {
 	}
 	for name, environ := range tests {
 		_, err := Load(nil, environ)
+		name = "BELFRY_" + strings.ReplaceAll(name, ", ", ", BELFRY_")
 		if faults, ok := errors.AsType[Faults](err); !ok || len(faults) != 1 || faults[0].Name != name {
 			t.Errorf("%s: %v", name, err)
 		}
