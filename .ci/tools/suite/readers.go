@@ -79,7 +79,8 @@ func goAgain(command, failed []string) []string {
 		packages[path], tests[top] = true, true
 	}
 	run := "-run=^(" + strings.Join(slices.Sorted(maps.Keys(tests)), "|") + ")$"
-	return slices.Concat(command[:len(command)-1], []string{run}, slices.Sorted(maps.Keys(packages)))
+	first := slices.IndexFunc(command, func(argument string) bool { return strings.HasPrefix(argument, "./") })
+	return slices.Concat(command[:first], []string{run}, slices.Sorted(maps.Keys(packages)))
 }
 
 // note takes in one event. Of a package its last words are shown, of a test only what it said
