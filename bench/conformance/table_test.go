@@ -219,8 +219,9 @@ func table(t *testing.T, list []client, books []*received, proxies []*cut.Proxy,
 			equal = fmt.Sprintf("not %d", v.unequal)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", c.name, c.version, v.received, v.lost, v.disordered, v.duplicates, v.repeats, proxies[i].Cuts(), v.resumes, equal)
-		if v.bad() || i > 0 && (proxies[i].Cuts() != cuts || v.resumes < cuts) {
-			t.Errorf("%s: %+v after %d cuts", c.name, v, proxies[i].Cuts())
+		// A hello that came just before a reset a busy client never reads; the resume after that is seen.
+		if v.bad() || i > 0 && (proxies[i].Cuts() != cuts || v.resumes < cuts-proxies[i].Resets()) {
+			t.Errorf("%s: %+v after %d cuts, %d of them resets", c.name, v, proxies[i].Cuts(), proxies[i].Resets())
 		}
 	}
 	_ = w.Flush()

@@ -27,6 +27,7 @@ type Proxy struct {
 	passed  []byte  // the end of what passed
 	sent    int64
 	made    int
+	resets  int
 	hard    *rand.Rand // every other cut is a reset instead of an end
 	conns   map[net.Conn]struct{}
 	closing bool
@@ -65,6 +66,13 @@ func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.made
+}
+
+// Resets tells how many of the cuts were resets. One takes along what a busy client has not read yet.
+func (p *Proxy) Resets() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.resets
 }
 
 func (p *Proxy) close() {
@@ -214,6 +222,9 @@ func beforeID(came []byte, n int) int {
 func (p *Proxy) sever(client net.Conn) {
 	p.mu.Lock()
 	reset := p.hard.IntN(2) == 0
+	if reset {
+		p.resets++
+	}
 	p.mu.Unlock()
 	if tcp, ok := client.(*net.TCPConn); ok && reset {
 		_ = tcp.SetLinger(0)
