@@ -67,7 +67,8 @@ func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Con
 	}
 }
 
-// What is taken of a body that is too large, in bytes, and for how long.
+// What is taken of a body that is too large, in bytes, and for how long: of whom Belfry let in, but for the few routes that need
+// no credential. It is dropped as it comes, so it costs a connection and no memory.
 const (
 	mostDropped = 4 * MaxBulk
 	dropFor     = 5 * time.Second

@@ -5,7 +5,7 @@ import { defineConfig } from '@playwright/test'
 /** Debian's own browser; a downloaded one is not needed. */
 const chromium = process.env.BELFRY_CHROMIUM ?? '/usr/bin/chromium'
 
-/** The same without windows, tabs and notifications of a desktop, for half the processor time. */
+/** The same without windows, tabs and notifications of a desktop, for half the processor time; where it is not there the whole one does. */
 const shell = '/usr/bin/chromium-headless-shell'
 const shellOrAll = !process.env.BELFRY_CHROMIUM && existsSync(shell) ? shell : chromium
 
@@ -35,7 +35,7 @@ const inBrowser = (executablePath: string) => ({
 
 const viaNginx = process.env.BELFRY_E2E_VIA === 'nginx'
 
-/** All the rest a proxy cannot change. Passkeys could not even be tried behind this one: no browser trusts its certificate. */
+/** What is run. All but the two kinds above a proxy cannot change; passkeys could not even be tried behind this one: no browser trusts its certificate. */
 const specs = readdirSync(join(import.meta.dirname, 'e2e'))
   .filter((name) => name.endsWith('.spec.ts'))
   .filter((name) => proxied.test(name) === viaNginx || (viaNginx && both.test(name)))
