@@ -17,20 +17,16 @@ type streamsQuery struct {
 type streamList struct {
 	Items  []services.StreamState `json:"items" doc:"Those that are most behind first, then the newest"`
 	Next   *string                `json:"next_before" doc:"Always null: ask for one person's to see the rest"`
-	Open   int                    `json:"open" doc:"Streams of all nodes"`
+	Open   int                    `json:"open" doc:"Streams of all nodes that answered, of everybody"`
 	Silent []string               `json:"silent_nodes" doc:"Nodes that did not answer within two seconds"`
 }
 
 func (s *Server) listStreams(ctx context.Context, in *streamsQuery) (*answer[streamList], error) {
-	list, silent, err := s.Nodes.Streams(ctx, in.User, in.Limit)
+	list, err := s.Nodes.Streams(ctx, in.User, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	open := 0
-	for _, node := range s.Nodes.Reports() {
-		open += node.Now.Streams
-	}
-	return answered(streamList{Items: list, Open: open, Silent: silent}), nil
+	return answered(streamList{Items: list.Streams, Open: list.Open, Silent: list.Silent}), nil
 }
 
 type statsQuery struct {

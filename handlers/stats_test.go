@@ -69,11 +69,14 @@ func TestStats(t *testing.T) {
 			streams[0]["session"] == anna.id || streams[0]["lag_ms"] != float64(0) {
 			s.Errorf("%s", list.body)
 		}
+		if list.int("open") != 1 { // not as of the last beat, a second ago
+			s.Errorf("%s", list.body)
+		}
 		root.get("/api/v1/streams?user=nobody").refused(404, "not_found")
 		root.get("/api/v1/streams?limit=201").refused(422, "invalid")
 		root.get("/api/v1/stats?user=nobody").refused(404, "not_found")
-		if got := root.get("/api/v1/streams?user=root").want(200).items(); len(got) != 0 {
-			s.Errorf("somebody without a stream has %v", got)
+		if got := root.get("/api/v1/streams?user=root").want(200); len(got.items()) != 0 || got.int("open") != 1 {
+			s.Errorf("of somebody without a stream: %s", got.body)
 		}
 		person := root.get("/api/v1/stats?user=anna").want(200)
 		for member, want := range map[string]int64{"stored": 1, "delivered.queued": 1, "delivered.written": 1, "delivered.waiting": 0, "delivered.evicted": 0} {

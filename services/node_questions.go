@@ -28,6 +28,7 @@ type question struct {
 // nodeAnswer is what a node knows of itself alone.
 type nodeAnswer struct {
 	Streams   []StreamState `json:"streams"` // those that are most behind
+	Open      int           `json:"open"`    // streams in all
 	Delivered Delivered     `json:"delivered"`
 	LogLevel  NodeLogLevel  `json:"log_level"`
 }
@@ -82,7 +83,8 @@ func (n *Nodes) answer(ctx context.Context) error {
 func (n *Nodes) own(q question) nodeAnswer {
 	a := nodeAnswer{LogLevel: n.logLevel(q.LogLevel)}
 	if q.Limit > 0 {
-		a.Streams = mostBehind(n.streams.states(q.User, n.name), q.Limit)
+		a.Streams, a.Open = n.streams.states(q.User, n.name)
+		a.Streams = mostBehind(a.Streams, q.Limit)
 	}
 	if q.User != 0 {
 		a.Delivered = n.streams.Delivered(q.User)
@@ -156,27 +158,35 @@ func (n *Nodes) answered(ctx context.Context, id int64, expected map[string]stri
 	return answers, err
 }
 
+// StreamList is the streams of the nodes that answered, each counted when it listed its own: so the two agree.
+type StreamList struct {
+	Streams []StreamState
+	Open    int // in all, whoever's
+	Silent  []string
+}
+
 // Streams gives the streams of all nodes that are most behind, at most limit, and names nodes that did not answer. username
 // picks one person's; empty = everybody's.
-func (n *Nodes) Streams(ctx context.Context, username string, limit int) (list []StreamState, silent []string, err error) {
+func (n *Nodes) Streams(ctx context.Context, username string, limit int) (*StreamList, error) {
 	q := question{Limit: limit}
 	if username != "" {
 		user, err := n.named(ctx, username)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		q.User = user.ID
 	}
 	answers, silent, err := n.ask(ctx, q)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	list = []StreamState{}
+	list := &StreamList{Streams: []StreamState{}, Silent: silent}
 	for _, a := range answers {
-		list = append(list, a.Streams...)
+		list.Streams = append(list.Streams, a.Streams...)
+		list.Open += a.Open
 	}
-	list = mostBehind(list, limit)
-	return list, silent, n.nameStreams(ctx, list)
+	list.Streams = mostBehind(list.Streams, limit)
+	return list, n.nameStreams(ctx, list.Streams)
 }
 
 func (n *Nodes) named(ctx context.Context, username string) (*models.User, error) {
@@ -247,8 +257,8 @@ func (n *Nodes) DeliveredTo(ctx context.Context, username string) (*PersonDelive
 	return p, err
 }
 
-// states is how the streams of a person on this node are; 0 = everybody's.
-func (s *Streams) states(user int64, node string) (list []StreamState) {
+// states is how the streams of a person on this node are, 0 = everybody's; and how many there are of everybody.
+func (s *Streams) states(user int64, node string) (list []StreamState, all int) {
 	type whose struct {
 		*Stream
 		evictions int64
@@ -256,6 +266,7 @@ func (s *Streams) states(user int64, node string) (list []StreamState) {
 	var open []whose
 	s.mu.Lock()
 	for id, p := range s.people {
+		all += len(p.open)
 		if user == 0 || user == id {
 			for _, st := range p.open {
 				open = append(open, whose{st, p.past.Evicted})
@@ -269,7 +280,7 @@ func (s *Streams) states(user int64, node string) (list []StreamState) {
 			QueueBytes: state.QueueBytes, Waiting: state.Waiting, LagMS: state.Lag.Milliseconds(), Written: state.Written, Replayed: state.Replayed,
 			Evictions: st.evictions + state.Evicted})
 	}
-	return list
+	return list, all
 }
 
 // kind is what the stream is of.

@@ -190,9 +190,9 @@ func TestNodesTellEachOther(t *testing.T) {
 	one, two := first.reports(t, "one"), NewNodes(second.db, second.journal, second.Streams, second.sessions, "two", "test", tracing.NewLevel(slog.LevelInfo), second.log)
 	must(t, two.beat(t.Context()))
 	first.eventually(t, "the second is seen", func() bool { return len(one.Reports()) == 2 })
-	list, silent, err := one.Streams(t.Context(), "", 10) // and the second is at no beat meanwhile
-	if err != nil || len(list) != 0 || strings.Join(silent, "") != "two" {
-		t.Errorf("%v, silent %v: %v", list, silent, err)
+	list, err := one.Streams(t.Context(), "", 10) // and the second is at no beat meanwhile
+	if err != nil || len(list.Streams) != 0 || strings.Join(list.Silent, "") != "two" {
+		t.Errorf("%+v: %v", list, err)
 	}
 	if n := first.number(t, "SELECT count(*) FROM node_questions"); n != 0 {
 		t.Errorf("%d questions are left", n)

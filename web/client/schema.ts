@@ -965,7 +965,7 @@ export interface components {
       next_before: string | null
       /**
        * Format: int64
-       * @description Streams of all nodes
+       * @description Streams of all nodes that answered, of everybody
        */
       open: number
       /** @description Nodes that did not answer within two seconds */
