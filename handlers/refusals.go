@@ -25,19 +25,14 @@ const overview = "A browser asks with its session's cookie, a program with a key
 // explain gives each operation its heading, its words, and the refusals that it can meet, with their codes.
 func explain(api *huma.OpenAPI) {
 	api.Tags = tags
-	for path, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete} {
-			if op == nil {
-				continue
-			}
-			text, known := operations[op.Method+" "+path]
-			if known {
-				op.Tags, op.Summary = []string{text.tag}, text.summary
-				op.Description = strings.TrimSpace(text.text + " " + op.Description)
-			}
-			if rule, ruled := op.Metadata[ruleOf].(middleware.Rule); ruled && known {
-				describeRefusals(op, append(refusalsOf(op, rule), text.also...))
-			}
+	for path, op := range documented(api) {
+		text, known := operations[op.Method+" "+path]
+		if known {
+			op.Tags, op.Summary = []string{text.tag}, text.summary
+			op.Description = strings.TrimSpace(text.text + " " + op.Description)
+		}
+		if rule, ruled := op.Metadata[ruleOf].(middleware.Rule); ruled && known {
+			describeRefusals(op, append(refusalsOf(op, rule), text.also...))
 		}
 	}
 	code := api.Components.Schemas.Map()["Problem"].Properties["code"]

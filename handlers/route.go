@@ -1,10 +1,7 @@
 package handlers
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,73 +70,6 @@ func operation(rule middleware.Rule, method, path string) huma.Operation {
 		op.Errors = writeRefusals
 	}
 	return op
-}
-
-// complete says in the API's description what Go's types cannot: that null is one of the values where it
-// is allowed, also where there may be no object, and that a notice's data is an object.
-func complete(api *huma.OpenAPI) {
-	schemas := api.Components.Schemas.Map()
-	for _, item := range api.Paths {
-		for _, op := range []*huma.Operation{item.Post, item.Put, item.Patch, item.Delete} {
-			if op != nil && op.RequestBody != nil {
-				for _, media := range op.RequestBody.Content {
-					leaveOut(api.Components.Schemas, media.Schema)
-				}
-			}
-		}
-	}
-	provider := *schemas["SingleSignOn"]
-	provider.Nullable = true
-	schemas["LoginWays"].Properties["single_sign_on"] = &provider
-	person := *schemas["PersonDelivered"]
-	person.Nullable = true
-	schemas["StatsBody"].Properties["user"] = &person
-	for _, key := range []string{"KeyView", "NewKeyView"} {
-		mapping := *schemas["Mapping"]
-		mapping.Nullable = true
-		schemas[key].Properties["mapping"] = &mapping
-	}
-	for _, notice := range []string{"NoticeView", "SentNotice"} {
-		schemas[notice].Properties["data"] = &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: true}
-	}
-	for _, object := range schemas {
-		for _, member := range object.Properties {
-			if member.Nullable && len(member.Enum) > 0 && !slices.Contains(member.Enum, nil) {
-				member.Enum = append(member.Enum, nil)
-			}
-		}
-	}
-}
-
-// removeUnused takes away what was written out where it is used.
-func removeUnused(api *huma.OpenAPI) error {
-	text, err := json.Marshal(api)
-	maps.DeleteFunc(api.Components.Schemas.Map(), func(name string, _ *huma.Schema) bool {
-		return err == nil && !bytes.Contains(text, []byte(`"#/components/schemas/`+name+`"`))
-	})
-	return err
-}
-
-// leaveOut says that null stands for leaving a member out, as huma reads it, wherever it may be left out of a request.
-func leaveOut(registry huma.Registry, schema *huma.Schema) {
-	if schema.Ref != "" {
-		schema = registry.SchemaFromRef(schema.Ref)
-	}
-	for name, member := range schema.Properties {
-		leaveOut(registry, member)
-		if member.Items != nil {
-			leaveOut(registry, member.Items)
-		}
-		if slices.Contains(schema.Required, name) {
-			continue
-		}
-		if member.Ref != "" { // beside a reference nothing is heard
-			of := *registry.SchemaFromRef(member.Ref)
-			member = &of
-			schema.Properties[name] = member
-		}
-		member.Nullable = member.Type != "" // what has no type takes null anyway
-	}
 }
 
 // operationID makes "get-sessions-id" of GET /api/v1/sessions/{id}.

@@ -70,9 +70,7 @@ func (s *Server) Router() (http.Handler, error) {
 	s.routes(described)
 	complete(described.OpenAPI())
 	explain(described.OpenAPI())
-	if err := removeUnused(described.OpenAPI()); err != nil {
-		return nil, err
-	}
+	removeUnused(described.OpenAPI())
 	s.streamRoutes(guarded.Group("/sse", s.Origins.StreamOrigin(s.Log), s.elsewhere))
 	s.Health.routes(engine)
 
