@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -23,8 +24,9 @@ func lockDir(dir string) (*os.File, error) {
 // sweep deletes what tests that were killed have left behind. The age keeps it from a directory
 // that is made at this moment and not yet locked.
 func sweep() {
-	dirs, _ := filepath.Glob(dirPrefix + "*")
-	for _, dir := range dirs {
+	disk, _ := filepath.Glob(onDisk + "*")
+	memory, _ := filepath.Glob(inMemory + "*")
+	for _, dir := range slices.Concat(disk, memory) {
 		info, err := os.Stat(dir)
 		if err != nil || time.Since(info.ModTime()) < time.Minute {
 			continue

@@ -93,7 +93,7 @@ func skipOrFail(t testing.TB, err error) {
 func launch() error {
 	dsn := os.Getenv("TEST_DATABASE_URL")
 	if dsn == "" {
-		cluster, err := newCluster(throwaway, (*Cluster).initialise)
+		cluster, err := newCluster(placeOfThrowaway(), throwaway, (*Cluster).initialise)
 		if err != nil {
 			return err
 		}

@@ -137,14 +137,14 @@ func TestClusterSettings(t *testing.T) {
 }
 
 func TestBadSettingIsReportedWithTheLog(t *testing.T) {
-	_, err := newCluster([]string{"max_connections=many"}, (*Cluster).initialise)
+	_, err := newCluster(onDisk, []string{"max_connections=many"}, (*Cluster).initialise)
 	if err == nil || !strings.Contains(err.Error(), "max_connections") {
 		t.Fatalf("want the server's own words, got %v", err)
 	}
 }
 
 func TestRemoveLeavesNothing(t *testing.T) {
-	cluster, err := newCluster(throwaway, (*Cluster).initialise)
+	cluster, err := newCluster(placeOfThrowaway(), throwaway, (*Cluster).initialise)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestRemoveLeavesNothing(t *testing.T) {
 func TestChild(t *testing.T) {
 	switch os.Getenv(childMode) {
 	case "hang":
-		cluster, err := newCluster(throwaway, (*Cluster).initialise)
+		cluster, err := newCluster(placeOfThrowaway(), throwaway, (*Cluster).initialise)
 		if err != nil {
 			t.Fatal(err)
 		}
