@@ -251,7 +251,8 @@ func (g *Groups) Remove(ctx context.Context, name string) error {
 		if err := tx.Model(&models.Membership{}).Where("group_id = ?", group.ID).Pluck("user_id", &members).Error; err != nil {
 			return nil, err
 		}
-		if err := forgetFloor(tx, members...); err != nil {
+		// As forgetFloor, but not by their ids: a statement takes fewer parameters than a group may have members.
+		if err := tx.Exec("DELETE FROM inboxes WHERE user_id IN (SELECT user_id FROM memberships WHERE group_id = ?)", group.ID).Error; err != nil {
 			return nil, err
 		}
 		if err := tx.Delete(group).Error; err != nil {

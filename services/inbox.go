@@ -197,8 +197,8 @@ const readFloor = "COALESCE((SELECT read_floor FROM inboxes WHERE user_id = @use
 
 // forgetFloor is for who loses sight of notices: one of those may have superseded an older one that was
 // never read, and comes back.
-func forgetFloor(tx *gorm.DB, users ...int64) error {
-	return tx.Exec("DELETE FROM inboxes WHERE user_id IN ?", users).Error
+func forgetFloor(tx *gorm.DB, user int64) error {
+	return tx.Exec("DELETE FROM inboxes WHERE user_id = ?", user).Error
 }
 
 // floor reads it.
