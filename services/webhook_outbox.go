@@ -38,6 +38,10 @@ type webhookData struct {
 	InitiatingEntity string              `json:"initiating_entity"`
 }
 
+// lastOfSession is when the last message of a session is due. With the plus it is found by the session: else SQLite looks for
+// the greatest of all in the order of their times, and goes through what waits for the webhook with each message.
+const lastOfSession = "SELECT max(+due_at) FROM webhook_deliveries WHERE webhook_id = ? AND session_id = ?"
+
 // outboxAtOnce bounds the rows of one INSERT, and the names of one query.
 const outboxAtOnce = 500
 
@@ -93,7 +97,7 @@ func (d *Database) fillOutbox(tx *gorm.DB, hooks []models.Webhook, events []sess
 				continue
 			}
 			// Behind one of the same session that was put off it is not due before that, see failed.
-			rows = append(rows, "(?, ?, ?, ?, ?, COALESCE((SELECT max(due_at) FROM webhook_deliveries w WHERE w.webhook_id = ? AND w.session_id = ?), "+d.now()+"))")
+			rows = append(rows, "(?, ?, ?, ?, ?, COALESCE(("+lastOfSession+"), "+d.now()+"))")
 			args = append(args, hooks[i].ID, e.Session, message, string(body), parent, hooks[i].ID, e.Session)
 			if len(rows) == outboxAtOnce {
 				if err := insert(); err != nil {

@@ -1,8 +1,14 @@
 package services
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+
+	"gorm.io/gorm"
+
+	"belfry/models"
 )
 
 // TestWebhookBehindOnePutOff: what waits for a message that was put off is not due before it, whether it came before or after
@@ -31,6 +37,30 @@ func TestWebhookBehindOnePutOff(t *testing.T) {
 			if got(w.sendDue(t.Context(), r.hook.ID))(t) != 1 {
 				t.Error("the next one had no turn")
 			}
+		}
+	})
+}
+
+// TestMuchWaitsForAWebhook: what is to be sent after the last message of its session is written without a look at all that waits.
+// While a receiver is away, or many sessions change at once, each look would be at thousands, and on SQLite every publish waits.
+func TestMuchWaitsForAWebhook(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		w := n.sender(t)
+		r := n.receiver(t, w)
+		events := make([]sessionEvent, outboxAtOnce)
+		for i := range events {
+			events[i] = sessionEvent{Event: models.WebhookLocked, Session: fmt.Sprint(i), State: models.SessionLocked}
+		}
+		must(t, n.db.Write.Transaction(func(tx *gorm.DB) error { return n.db.tellWebhooks(tx.WithContext(t.Context()), events...) }))
+		n.run(t, "ANALYZE")
+		query := strings.NewReplacer("webhook_id = ?", "webhook_id = @hook", "session_id = ?", "session_id = @session").Replace(lastOfSession)
+		explain := "EXPLAIN QUERY PLAN "
+		if n.db.Dialect == Postgres {
+			explain = "EXPLAIN "
+		}
+		plan := n.plan(t, explain+query, map[string]any{"hook": r.hook.ID, "session": "7"})
+		if !strings.Contains(plan, "webhook_deliveries_by_session") {
+			t.Errorf("it is not found by the session:\n%s", plan)
 		}
 	})
 }
