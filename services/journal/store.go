@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,7 +132,8 @@ func (s sqlStore) trim(ctx context.Context, before int64, limit int) (n, last in
 				audiences[a] = struct{}{}
 			}
 		}
-		for audience := range audiences {
+		// In one order, or of two nodes that trim at once each could wait for rows of the other.
+		for _, audience := range slices.Sorted(maps.Keys(audiences)) {
 			if err := tx.Exec("DELETE FROM recipients WHERE audience = ? AND log_offset <= ?", audience, last).Error; err != nil {
 				return err
 			}
