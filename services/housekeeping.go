@@ -49,6 +49,8 @@ func (h *Housekeeping) Run(ctx context.Context) {
 	var apart sync.WaitGroup
 	apart.Go(func() { h.release(ctx) })
 	apart.Go(func() { h.supersede(ctx) })
+	apart.Go(func() { h.often(ctx, h.notices.Expire) })
+	apart.Go(func() { h.often(ctx, h.notices.Wake) })
 	defer apart.Wait()
 	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(between), time.NewTicker(purgeEvery)
 	defer sweep.Stop()
@@ -60,7 +62,7 @@ func (h *Housekeeping) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-sweep.C:
-			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx), h.notices.Expire(ctx), h.notices.Wake(ctx))
+			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx))
 		case <-trim.C:
 			if now, fresh := h.journal.Fresh(); fresh {
 				_, err = h.journal.Trim(ctx, now-h.keep.Log.Milliseconds())
@@ -69,9 +71,28 @@ func (h *Housekeeping) Run(ctx context.Context) {
 		case <-purge.C:
 			err = h.purge(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
-			h.log.Warn("housekeeping failed; it will be tried again", "error", err)
+		h.failed(ctx, err)
+	}
+}
+
+// often does what may be much at once. Thousands of notices that expire, or snoozes that end, at one moment are told of for a minute,
+// and a session that nobody asks about would not be locked meanwhile.
+func (h *Housekeeping) often(ctx context.Context, do func(context.Context) error) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			h.failed(ctx, do(ctx))
 		}
+	}
+}
+
+func (h *Housekeeping) failed(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		h.log.Warn("housekeeping failed; it will be tried again", "error", err)
 	}
 }
 
