@@ -206,6 +206,7 @@ func (n *node) begin(ctx context.Context, asDemo bool, term *console) error {
 	n.background.Go(func() { n.streams.Follow(background, n.hints) })
 	n.background.Go(func() { n.server.Tasks.Follow(background, n.growths) })
 	n.background.Go(func() { n.house.Run(background) })
+	n.background.Go(func() { n.db.KeepShort(background, n.log) })
 	n.background.Go(func() { n.search.Run(background) })
 	n.background.Go(func() { n.server.Nodes.Run(background) })
 	n.background.Go(func() { n.server.Webhooks.Deliver(background) })

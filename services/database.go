@@ -60,6 +60,7 @@ type Database struct {
 
 	failures counters // wrong proofs that were recorded, by what they were for
 
+	path string   // SQLite: of the file
 	hold *os.File // SQLite: the lock on the file, held until Close
 }
 
@@ -154,7 +155,7 @@ func openSQLite(ctx context.Context, path string) (*Database, error) {
 	}
 	open := func(conns int, extra string) (*gorm.DB, error) {
 		dsn := (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}).String() +
-			"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
+			"?_pragma=busy_timeout(" + busyTimeout + ")&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" + extra
 		db, err := gorm.Open(plainSQLite{&sqlite.Dialector{DSN: dsn}}, gormConfig())
 		if err != nil {
 			return nil, err
@@ -167,7 +168,7 @@ func openSQLite(ctx context.Context, path string) (*Database, error) {
 		pool.SetMaxIdleConns(conns)
 		return db, pool.PingContext(ctx)
 	}
-	d := &Database{Dialect: SQLite, hold: hold, failures: newFailures()}
+	d := &Database{Dialect: SQLite, path: path, hold: hold, failures: newFailures()}
 	// The first to open the file sets WAL; the writer has to be it, for a reader may not.
 	if d.Write, err = open(1, "&_txlock=immediate"); err == nil {
 		d.Read, err = open(sqliteReadConns, fmt.Sprintf("&_pragma=query_only(1)&_pragma=cache_size(%d)", sqliteReadCache))
