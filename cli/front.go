@@ -77,11 +77,11 @@ func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front
 	f.server = &http.Server{Handler: http.HandlerFunc(f.serveHTTP), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeader, ConnState: f.connections.Changed, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	if s.TLSCert != "" {
-		pair, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
+		cert, err := openCertificate(s.TLSCert, s.TLSKey, log)
 		if err != nil {
 			return nil, err
 		}
-		f.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		f.server.TLSConfig = &tls.Config{GetCertificate: cert.get, MinVersion: tls.VersionTLS12}
 	}
 	listener, err := listen(ctx, s.Listen, unacknowledgedLimit)
 	if err != nil {
