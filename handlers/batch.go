@@ -43,7 +43,7 @@ type batchOutput struct {
 }
 
 var (
-	errTooManyLines = models.Errorf(models.CodeTooLarge, fmt.Sprintf("At most %d notices at once.", services.MaxBatch))
+	errTooManyLines = models.Errorf(models.CodeTooLarge, "At most %d notices at once.", services.MaxBatch)
 	errNoLines      = models.InvalidField("body", "At least one notice.")
 	errNotLines     = models.Errorf(models.CodeUnsupportedMedia, "Send "+ndjson+".")
 )

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"fmt"
 
 	"belfry/middleware"
 	"belfry/models"
@@ -46,7 +45,7 @@ type hookItem struct {
 
 var (
 	errKeyTarget = models.InvalidField("to", "This key has no recipients: make one with --to, --group or --everyone.")
-	errManyItems = models.Errorf(models.CodeTooLarge, fmt.Sprintf("At most %d at once.", maxHookItems))
+	errManyItems = models.Errorf(models.CodeTooLarge, "At most %d at once.", maxHookItems)
 )
 
 // publishHook publishes what a call tells of to whom the key names. What is wrong with one keeps no other back: a sender

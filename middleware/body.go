@@ -80,7 +80,7 @@ const (
 func refuseLarge(c *gin.Context, log *slog.Logger, limit int64) {
 	control := http.NewResponseController(c.Writer)
 	ended := c.Request.ProtoMajor != 1 || control.EnableFullDuplex() != nil // HTTP/2 tells a sender to stop
-	Refuse(c, log, models.Errorf(models.CodeTooLarge, "The body is larger than "+strconv.FormatInt(limit>>10, 10)+" KiB."))
+	Refuse(c, log, models.Errorf(models.CodeTooLarge, "The body is larger than %d KiB.", limit>>10))
 	if ended || c.GetHeader("Expect") != "" || control.Flush() != nil {
 		return
 	}

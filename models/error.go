@@ -3,6 +3,7 @@ package models
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 // is decided in one table, in middleware; a service never thinks in statuses.
 type Code string
 
-// The codes of the API. The README lists them for those who write programs against it.
+// The codes of the API. docs/integrate.md lists them for those who write programs against it.
 const (
 	CodeUnreadable          Code = "unreadable" // shown as "invalid": the body could not be read at all
 	CodeInvalid             Code = "invalid"
@@ -66,8 +67,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Errorf makes a refusal of the given code.
-func Errorf(code Code, detail string) *Error { return &Error{Code: code, Detail: detail} }
+// Errorf makes a refusal of the given code, whose detail is formatted as by [fmt.Sprintf].
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
 
 // InvalidField refuses one field of an otherwise readable input.
 func InvalidField(field, detail string) *Error {

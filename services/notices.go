@@ -242,7 +242,7 @@ func mayAddress(p *Principal, to Target) error {
 		return nil
 	}
 	if to.Everyone || len(to.Groups) > 0 || len(to.Users) > models.MaxUserTargets {
-		return models.Errorf(models.CodeForbidden, "You may write to at most "+strconv.Itoa(models.MaxUserTargets)+" users at once, and not to groups or everyone.")
+		return models.Errorf(models.CodeForbidden, "You may write to at most %d users at once, and not to groups or everyone.", models.MaxUserTargets)
 	}
 	return nil
 }

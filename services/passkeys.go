@@ -228,7 +228,7 @@ func (p *Passkeys) insert(tx *gorm.DB, l *Live, name string, made *webauthn.Cred
 		return 0, err
 	}
 	if len(ids) == 0 {
-		return 0, models.Errorf(models.CodeConflict, "A person has at most 20 passkeys; remove one first.")
+		return 0, models.Errorf(models.CodeConflict, "A person has at most %d passkeys; remove one first.", models.MaxPasskeys)
 	}
 	return ids[0], p.db.record(tx, Act{Action: "passkey.added", UserID: l.UserID, Session: l.ID, Detail: map[string]any{"passkey": ids[0]}})
 }

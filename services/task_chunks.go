@@ -20,7 +20,7 @@ const (
 	taskTextStep = 256 << 10
 )
 
-var errTaskTooLong = models.Errorf(models.CodeTooLarge, fmt.Sprintf("A task's log holds at most %d MiB.", models.MaxTaskLog>>20))
+var errTaskTooLong = models.Errorf(models.CodeTooLarge, "A task's log holds at most %d MiB.", models.MaxTaskLog>>20)
 
 // Append adds to a task's log at its end, and returns the new end when it is durable. An offset that is not the end is a
 // conflict that names it: what was sent before may have arrived though its answer did not.
