@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -86,10 +87,7 @@ func (c *doctorCmd) Run(ctx context.Context, s *config.Settings, term *console) 
 
 // doctor checks what was asked for.
 func (c *doctorCmd) doctor(s *config.Settings) (*doctor, error) {
-	address := c.Address
-	if address == "" {
-		address = s.URL
-	}
+	address := cmp.Or(c.Address, s.URL)
 	u, err := url.Parse(address)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return nil, usageError("expected a URL, as in: belfry doctor https://bell.example.org")

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
@@ -52,7 +51,7 @@ func readPeople(from io.Reader) (*table, error) {
 	if !utf8.Valid(text) || bytes.ContainsRune(text, 0) {
 		return nil, errors.New("the file is not UTF-8 text; save it as CSV UTF-8")
 	}
-	rows := csv.NewReader(bufio.NewReader(bytes.NewReader(text)))
+	rows := csv.NewReader(bytes.NewReader(text))
 	rows.FieldsPerRecord, rows.Comma = -1, separator(text)
 	header, err := rows.Read()
 	if errors.Is(err, io.EOF) {

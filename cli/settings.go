@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 
@@ -31,11 +32,7 @@ func newSettingFlags() *settingFlags {
 		if o.Secret { // a flag is seen by every user of the machine
 			help += "; secret, so rather " + o.Env() + "_FILE"
 		}
-		placeholder := o.Default
-		if placeholder == "" {
-			placeholder = "…"
-		}
-		tag := fmt.Sprintf("name:%q group:%q placeholder:%q help:%q", o.Flag(), settingsGroup, placeholder, help)
+		tag := fmt.Sprintf("name:%q group:%q placeholder:%q help:%q", o.Flag(), settingsGroup, cmp.Or(o.Default, "…"), help)
 		fields[i] = reflect.StructField{Name: o.Name, Type: reflect.TypeFor[*string](), Tag: reflect.StructTag(tag)}
 	}
 	return &settingFlags{options, reflect.New(reflect.StructOf(fields))}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -58,7 +59,7 @@ func tracesWanted(log *slog.Logger) bool {
 	}
 	switch os.Getenv("OTEL_TRACES_EXPORTER") {
 	case "":
-		if firstSet("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
+		if cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")) == "" {
 			return false
 		}
 	case "otlp":
@@ -68,18 +69,9 @@ func tracesWanted(log *slog.Logger) bool {
 		log.Warn("OTEL_TRACES_EXPORTER: expected otlp or none; no traces are sent")
 		return false
 	}
-	if protocol := firstSet("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
+	if protocol := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL")); protocol != "" && protocol != "http/protobuf" {
 		log.Warn("OTEL_EXPORTER_OTLP_PROTOCOL: expected http/protobuf; no traces are sent")
 		return false
 	}
 	return true
-}
-
-func firstSet(names ...string) string {
-	for _, name := range names {
-		if value := os.Getenv(name); value != "" {
-			return value
-		}
-	}
-	return ""
 }

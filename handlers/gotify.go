@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"mime"
 	"mime/multipart"
@@ -56,11 +57,7 @@ func (s *Server) publishGotify(c *gin.Context) (*gotifyMessage, error) {
 	case c.Request.Method != http.MethodPost:
 		return nil, errOnlyPOST
 	}
-	secret := c.GetHeader("X-Gotify-Key")
-	if secret == "" {
-		secret = token(c)
-	}
-	key, err := s.asKey(c, secret)
+	key, err := s.asKey(c, cmp.Or(c.GetHeader("X-Gotify-Key"), token(c)))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -97,12 +98,7 @@ type githubAbout struct {
 
 // place is where it happened: a repository, an organization, or GitHub at large.
 func (a *githubAbout) place() string {
-	for _, name := range []string{a.Repository.FullName, a.Organization.Login} {
-		if name != "" {
-			return name
-		}
-	}
-	return "GitHub"
+	return cmp.Or(a.Repository.FullName, a.Organization.Login, "GitHub")
 }
 
 // key names an object whose state changes, so that it has one row in an inbox.

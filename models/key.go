@@ -2,6 +2,7 @@ package models
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,11 +129,4 @@ func (k *Key) Scopes() []Scope {
 }
 
 // Has reports whether the key carries the scope.
-func (k *Key) Has(scope Scope) bool {
-	for _, s := range k.Scopes() {
-		if s == scope {
-			return true
-		}
-	}
-	return false
-}
+func (k *Key) Has(scope Scope) bool { return slices.Contains(k.Scopes(), scope) }

@@ -8,6 +8,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -200,9 +201,7 @@ func gormConfig() *gorm.Config {
 	}
 }
 
-type closer interface{ Close() error }
-
-func closeAfter(c closer, err error) error {
+func closeAfter(c io.Closer, err error) error {
 	_ = c.Close() // the first error is the one to tell
 	return err
 }

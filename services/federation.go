@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -135,11 +136,7 @@ func (f *Federation) Reauthenticate(ctx context.Context, l *Live, browser string
 var fresh = []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", "0")}
 
 func (f *Federation) begin(ctx context.Context, c ceremony, browser string, options ...oauth2.AuthCodeOption) (*Redirection, error) {
-	from := c.SessionID
-	if from == "" {
-		from = ClientOf(ctx).IP
-	}
-	if err := f.throttle.ceremony(from); err != nil {
+	if err := f.throttle.ceremony(cmp.Or(c.SessionID, ClientOf(ctx).IP)); err != nil {
 		return nil, err
 	}
 	p, err := f.discover(ctx)

@@ -2,6 +2,7 @@ package services
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -38,11 +39,11 @@ func contentFaults(c *models.NoticeContent, to Target) (faults []models.FieldErr
 	if len(c.Body) > models.MaxBody {
 		fault("body", "At most %d bytes.", models.MaxBody)
 	}
-	c.Format = orDefault(c.Format, formats[0])
+	c.Format = cmp.Or(c.Format, formats[0])
 	if !slices.Contains(formats, c.Format) {
 		fault("format", "One of %s.", strings.Join(formats, ", "))
 	}
-	c.Severity = orDefault(c.Severity, severities[0])
+	c.Severity = cmp.Or(c.Severity, severities[0])
 	if !slices.Contains(severities, c.Severity) {
 		fault("severity", "One of %s.", strings.Join(severities, ", "))
 	}
@@ -54,13 +55,6 @@ func contentFaults(c *models.NoticeContent, to Target) (faults []models.FieldErr
 		fault("expires_at", "A time to come.")
 	}
 	return faults
-}
-
-func orDefault(value, fallback string) string {
-	if value == "" {
-		return fallback
-	}
-	return value
 }
 
 func checkShort(value *string, limit int, field string, fault func(field, format string, args ...any)) {

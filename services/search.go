@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,7 +167,7 @@ func (s *Search) next(tx *gorm.DB, state string) (*indexStep, error) {
 // termsOf gives what a notice is found by, in order.
 func termsOf(audiences, topic, payload string) []uint32 {
 	terms := termSet{}
-	for _, audience := range strings.Fields(audiences) {
+	for audience := range strings.FieldsSeq(audiences) {
 		terms.add(termAudience, audience)
 	}
 	if topic != "" {
@@ -175,16 +176,7 @@ func termsOf(audiences, topic, payload string) []uint32 {
 	title, body := textOf(payload)
 	terms.index(title)
 	terms.index(body)
-	return terms.sorted()
-}
-
-func (t termSet) sorted() []uint32 {
-	all := make([]uint32, 0, len(t))
-	for term := range t {
-		all = append(all, term)
-	}
-	slices.Sort(all)
-	return all
+	return slices.Sorted(maps.Keys(terms))
 }
 
 // textOf gives what is searched of a notice, folded. A payload that is none has no text.

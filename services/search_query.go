@@ -3,6 +3,7 @@ package services
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func (n *Notices) search(tx *gorm.DB, user *models.User, l Listing) (*searchQuer
 	for _, word := range s.words {
 		terms.ask(word)
 	}
-	s.terms = terms.sorted()
+	s.terms = slices.Sorted(maps.Keys(terms))
 	s.terms = s.terms[:min(len(s.terms), maxAskedTerms)]
 	if l.Category != "" {
 		s.terms = append(s.terms, termHash(termCategory, l.Category))

@@ -112,7 +112,7 @@ type addressed struct {
 }
 
 func parseAudiences(text string) (to addressed) {
-	for _, audience := range strings.Fields(text) {
+	for audience := range strings.FieldsSeq(text) {
 		kind, number, _ := strings.Cut(audience, ":")
 		id, err := strconv.ParseInt(number, 10, 64)
 		switch {

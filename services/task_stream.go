@@ -2,6 +2,7 @@ package services
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"unicode/utf8"
@@ -22,12 +23,7 @@ type TaskStreamRequest struct {
 }
 
 // place is where the client says that it stands, malformed or not.
-func (req *TaskStreamRequest) place() string {
-	if req.Header != "" {
-		return req.Header
-	}
-	return req.Query
-}
+func (req *TaskStreamRequest) place() string { return cmp.Or(req.Header, req.Query) }
 
 // OpenTask prepares a stream of a task's log. An error is a refusal of the credential, or of the task.
 func (s *Streams) OpenTask(ctx context.Context, t *Tasks, req TaskStreamRequest) (Opening, error) {

@@ -1,6 +1,7 @@
 package announce
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,19 +37,12 @@ func (c *causes) add(entries []journal.Entry) {
 }
 
 func (c *causes) addOne(offset int64, cause *tracing.Cause) {
-	text := ";" + strconv.FormatInt(offset, 10) + " " + part(cause.Request) + " " + part(cause.Parent)
+	text := ";" + strconv.FormatInt(offset, 10) + " " + cmp.Or(cause.Request, noPart) + " " + cmp.Or(cause.Parent, noPart)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.tell)+len(text) <= causesBytes {
 		c.tell = append(c.tell, text...)
 	}
-}
-
-func part(text string) string {
-	if text == "" {
-		return noPart
-	}
-	return text
 }
 
 // take gives what is to be told.
