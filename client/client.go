@@ -51,7 +51,7 @@ type Option func(*Client)
 // gives up on a call after 30 s.
 func WithHTTPClient(h *http.Client) Option { return func(c *Client) { c.http = h } }
 
-// WithAttempts limits how often [Client.Publish] tries; the default is 6, about 10 s in all.
+// WithAttempts limits how often a call is tried that may be repeated, as [Client.Publish]; the default is 6, about 10 s in all.
 func WithAttempts(n int) Option { return func(c *Client) { c.attempts = max(n, 1) } }
 
 // New makes a client for the Belfry at baseURL, as in https://bell.example.org. key is an API key; each
@@ -155,6 +155,28 @@ func (c *Client) exchange(ctx context.Context, method, path string, header http.
 		return fmt.Errorf("client: %s %s: the answer is not Belfry's: %w", method, path, err)
 	}
 	return nil
+}
+
+// ask makes a call at the path of these parts and gives its answer.
+func ask[T any](ctx context.Context, c *Client, method string, in any, parts ...string) (*T, error) {
+	path, err := apiPath(parts...)
+	if err != nil {
+		return nil, err
+	}
+	var out T
+	if err := c.call(ctx, method, path, nil, in, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// change makes a call that needs neither a body nor its answer.
+func (c *Client) change(ctx context.Context, method string, parts ...string) error {
+	path, err := apiPath(parts...)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, method, path, nil, nil, nil)
 }
 
 // page is one answer to a request for a list.

@@ -44,7 +44,7 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) { return list[Key](ctx
 
 // CreateKey makes an API key; a key can only give scopes that it has itself.
 func (c *Client) CreateKey(ctx context.Context, k NewKey) (*Key, error) {
-	return create[Key](ctx, c, "keys", k)
+	return ask[Key](ctx, c, http.MethodPost, k, "keys")
 }
 
 // RevokeKey makes a key worthless at once.

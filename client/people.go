@@ -45,20 +45,12 @@ func (c *Client) Users(ctx context.Context) ([]User, error) { return list[User](
 
 // AddUser makes a user.
 func (c *Client) AddUser(ctx context.Context, u NewUser) (*User, error) {
-	return create[User](ctx, c, "users", u)
+	return ask[User](ctx, c, http.MethodPost, u, "users")
 }
 
 // ChangeUser changes a user. Disabling one, or giving a new password, ends their sessions.
 func (c *Client) ChangeUser(ctx context.Context, username string, change UserChange) (*User, error) {
-	path, err := apiPath("users", username)
-	if err != nil {
-		return nil, err
-	}
-	var u User
-	if err := c.call(ctx, http.MethodPatch, path, nil, change, &u); err != nil {
-		return nil, err
-	}
-	return &u, nil
+	return ask[User](ctx, c, http.MethodPatch, change, "users", username)
 }
 
 // ResetLink is a link by which a person sets a new password, once. It is for that person alone.
@@ -69,15 +61,7 @@ type ResetLink struct {
 
 // ResetLink makes a link for a new password. It takes the place of one made before.
 func (c *Client) ResetLink(ctx context.Context, username string) (*ResetLink, error) {
-	path, err := apiPath("users", username, "reset-link")
-	if err != nil {
-		return nil, err
-	}
-	var link ResetLink
-	if err := c.call(ctx, http.MethodPost, path, nil, nil, &link); err != nil {
-		return nil, err
-	}
-	return &link, nil
+	return ask[ResetLink](ctx, c, http.MethodPost, nil, "users", username, "reset-link")
 }
 
 // Group is a named set of people.
@@ -98,7 +82,7 @@ func (c *Client) AddGroup(ctx context.Context, name, displayName string) (*Group
 		Name        string `json:"name"`
 		DisplayName string `json:"display_name,omitempty"`
 	}{name, displayName}
-	return create[Group](ctx, c, "groups", in)
+	return ask[Group](ctx, c, http.MethodPost, in, "groups")
 }
 
 // GroupChange says what to change; what is nil stays.
@@ -110,15 +94,7 @@ type GroupChange struct {
 
 // ChangeGroup changes a group. Under another name it is the same one. While it is disabled it takes no new notices.
 func (c *Client) ChangeGroup(ctx context.Context, name string, change GroupChange) (*Group, error) {
-	path, err := apiPath("groups", name)
-	if err != nil {
-		return nil, err
-	}
-	var g Group
-	if err := c.call(ctx, http.MethodPatch, path, nil, change, &g); err != nil {
-		return nil, err
-	}
-	return &g, nil
+	return ask[Group](ctx, c, http.MethodPatch, change, "groups", name)
 }
 
 // WantedUser says how a person is to be. What is nil stays as it is, or is the default of who is new.
@@ -180,26 +156,4 @@ func (c *Client) changeMembers(ctx context.Context, method, group string, userna
 		}
 	}
 	return nil
-}
-
-// create posts a new thing and gives it back as the server has it.
-func create[T any](ctx context.Context, c *Client, noun string, in any) (*T, error) {
-	path, err := apiPath(noun)
-	if err != nil {
-		return nil, err
-	}
-	var out T
-	if err := c.call(ctx, http.MethodPost, path, nil, in, &out); err != nil {
-		return nil, err
-	}
-	return &out, nil
-}
-
-// change makes a call that needs neither a body nor its answer.
-func (c *Client) change(ctx context.Context, method string, parts ...string) error {
-	path, err := apiPath(parts...)
-	if err != nil {
-		return err
-	}
-	return c.call(ctx, method, path, nil, nil, nil)
 }

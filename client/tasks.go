@@ -57,15 +57,7 @@ func (c *Client) CreateTask(ctx context.Context, t NewTask) (*Task, error) {
 
 // Task is the task as it stands now. It needs a key that made it, or may read it.
 func (c *Client) Task(ctx context.Context, id int64) (*Task, error) {
-	path, err := taskPath(id)
-	if err != nil {
-		return nil, err
-	}
-	var task Task
-	if err := c.call(ctx, http.MethodGet, path, nil, nil, &task); err != nil {
-		return nil, err
-	}
-	return &task, nil
+	return ask[Task](ctx, c, http.MethodGet, nil, "tasks", strconv.FormatInt(id, 10))
 }
 
 // appendPiece is the most that one request carries; the server takes 16 MiB.
@@ -134,6 +126,6 @@ func (c *Client) FinishTask(ctx context.Context, id int64, state string, exitCod
 	return &task, nil
 }
 
-func taskPath(id int64, parts ...string) (string, error) {
-	return apiPath(append([]string{"tasks", strconv.FormatInt(id, 10)}, parts...)...)
+func taskPath(id int64, what string) (string, error) {
+	return apiPath("tasks", strconv.FormatInt(id, 10), what)
 }
