@@ -111,17 +111,16 @@ const exportTimeout = 10 * time.Minute
 
 // auditExportRoute registers the export, whose answer huma cannot describe by itself.
 func (s *Server) auditExportRoute(api huma.API, rule middleware.Rule, path string) {
-	op := operation(rule, http.MethodGet, path)
+	op := s.operation(rule, http.MethodGet, path)
 	op.Responses = map[string]*huma.Response{"200": {Description: "The record", Content: map[string]*huma.MediaType{ndjson: {Schema: describe[AuditView](api).schema}}}}
-	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)}
-	huma.Register(api, op, func(ctx context.Context, in *AuditQuery) (*huma.StreamResponse, error) {
+	register(s, api, op, func(ctx context.Context, in *AuditQuery) (*huma.StreamResponse, error) {
 		filter, err := in.filter()
 		if err != nil {
-			return nil, middleware.Refusal(ctx, s.Log, err)
+			return nil, err
 		}
 		first, err := s.Audit.Page(ctx, filter, exportedAtOnce)
 		if err != nil {
-			return nil, middleware.Refusal(ctx, s.Log, err)
+			return nil, err
 		}
 		return &huma.StreamResponse{Body: func(to huma.Context) { s.exportAudit(to, filter, first) }}, nil
 	})

@@ -48,20 +48,14 @@ var (
 	errNotLines     = models.Errorf(models.CodeUnsupportedMedia, "Send "+ndjson+".")
 )
 
-// batchRoute registers the one route that speaks NDJSON, which huma neither decodes nor describes by itself.
+// batchRoute registers the one route that takes NDJSON, which huma neither decodes nor describes by itself.
 func (s *Server) batchRoute(api huma.API, rule middleware.Rule, path string) {
 	line := describe[BatchLine](api)
 	answer := &huma.Schema{OneOf: []*huma.Schema{describe[BatchAnswer](api).schema, describe[middleware.Problem](api).schema}}
-	op := operation(rule, http.MethodPost, path)
+	op := s.operation(rule, http.MethodPost, path)
 	op.Responses = map[string]*huma.Response{"200": {Description: "What became of each", Content: map[string]*huma.MediaType{ndjson: {Schema: answer}}}}
-	op.Middlewares = append(s.admission(rule), middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log))
-	huma.Register(api, op, func(ctx context.Context, in *batchInput) (*batchOutput, error) {
-		out, err := s.publishBatch(ctx, in, line)
-		if err != nil {
-			return nil, middleware.Refusal(ctx, s.Log, err)
-		}
-		return out, nil
-	})
+	op.Middlewares = append(op.Middlewares, middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log))
+	register(s, api, op, func(ctx context.Context, in *batchInput) (*batchOutput, error) { return s.publishBatch(ctx, in, line) })
 	// Afterwards, or huma would decode the body as one value.
 	api.OpenAPI().Paths[path].Post.RequestBody = line.requestBody(ndjson)
 }

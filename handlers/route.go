@@ -21,14 +21,12 @@ var refusals = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusN
 // would end up in another's.
 var writeRefusals = slices.Clip(append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 
-// route registers one operation behind its rule. The first status is that of success, 200 where none
-// is given; the rest are described as further answers.
+// route registers one operation behind its rule. Of success the status is 200, or the one that is given.
 func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
-	handler func(context.Context, *I) (*O, error), statuses ...int) {
-	op := operation(rule, method, path)
-	op.Middlewares = s.admission(rule)
-	if len(statuses) > 0 {
-		op.DefaultStatus = statuses[0]
+	handler func(context.Context, *I) (*O, error), status ...int) {
+	op := s.operation(rule, method, path)
+	if len(status) > 0 {
+		op.DefaultStatus = status[0]
 	}
 	switch body := middleware.Body(s.Log); {
 	case rule.Signed: // who asks is known by the body
@@ -36,6 +34,11 @@ func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path
 	case method != http.MethodGet:
 		op.Middlewares = append(op.Middlewares, body, middleware.Remains(s.Sessions, rule, s.Log))
 	}
+	register(s, api, op, handler)
+}
+
+// register makes every refusal of a handler's a problem.
+func register[I, O any](s *Server, api huma.API, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
 	huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -57,12 +60,12 @@ func (s *Server) admission(rule middleware.Rule) huma.Middlewares {
 // init says that a list is never null, but where its tag says so: an empty one is [].
 func init() { huma.DefaultArrayNullable = false }
 
-// operation begins the description of one; explain adds the rest.
-func operation(rule middleware.Rule, method, path string) huma.Operation {
+// operation begins one that is open to those of its rule; explain adds the rest of its description.
+func (s *Server) operation(rule middleware.Rule, method, path string) huma.Operation {
 	text, security := rule.Describe()
 	op := huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path, Metadata: map[string]any{ruleOf: rule},
-		Description: text, Security: security, DefaultStatus: http.StatusOK, Errors: refusals,
+		Description: text, Security: security, DefaultStatus: http.StatusOK, Errors: refusals, Middlewares: s.admission(rule),
 		// The body is read and bounded by ours, before huma sees it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
 	}

@@ -132,7 +132,7 @@ func (s *Server) routes(api huma.API) {
 	route(s, api, anyone, http.MethodPost, "/api/v1/login/passkey/options", s.beginPasskeyLogin)
 	route(s, api, anyone, http.MethodPost, "/api/v1/login/passkey", s.loginByPasskey)
 	route(s, api, anyone, http.MethodPost, "/api/v1/password/reset", s.resetPassword, http.StatusNoContent)
-	route(s, api, anyone, http.MethodGet, "/api/v1/session/check", s.checkSession, http.StatusNoContent, http.StatusUnauthorized)
+	route(s, api, anyone, http.MethodGet, "/api/v1/session/check", s.checkSession, http.StatusNoContent)
 
 	route(s, api, anyone, http.MethodPost, "/api/v1/login/oidc", s.beginFederatedLogin)
 	route(s, api, anyone, http.MethodPost, "/api/v1/login/oidc/finish", s.finishFederated)

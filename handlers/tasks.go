@@ -100,15 +100,9 @@ type logEnd struct {
 
 // appendTaskRoute registers the one route that takes bytes as they are.
 func (s *Server) appendTaskRoute(api huma.API, rule middleware.Rule, path string) {
-	op := operation(rule, http.MethodPost, path)
-	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log), middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log)}
-	huma.Register(api, op, func(ctx context.Context, in *appendTaskInput) (*created[logEnd], error) {
-		out, err := s.appendTask(ctx, in)
-		if err != nil {
-			return nil, middleware.Refusal(ctx, s.Log, err)
-		}
-		return out, nil
-	})
+	op := s.operation(rule, http.MethodPost, path)
+	op.Middlewares = append(op.Middlewares, middleware.Bulk(s.Log), middleware.Remains(s.Sessions, rule, s.Log))
+	register(s, api, op, s.appendTask)
 	// Afterwards, or huma would look at the body's type.
 	api.OpenAPI().Paths[path].Post.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{
 		"*/*": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}
@@ -145,22 +139,21 @@ func (s *Server) taskLogRoute(api huma.API, rule middleware.Rule, path string) {
 	header := func(schema *huma.Schema, doc string) *huma.Param {
 		return &huma.Param{Schema: schema, Description: doc}
 	}
-	op := operation(rule, http.MethodGet, path)
+	op := s.operation(rule, http.MethodGet, path)
 	op.Responses = map[string]*huma.Response{"200": {Description: "The log",
 		Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}},
 		Headers: map[string]*huma.Param{
 			"Log-End":    header(&huma.Schema{Type: huma.TypeInteger}, "The place after the log's last byte: where a stream goes on, unless limit cut the answer short of it"),
 			"Task-State": header(&huma.Schema{Type: huma.TypeString, Enum: []any{"running", "succeeded", "failed", "canceled"}}, "How the task stood then"),
 		}}}
-	op.Middlewares = huma.Middlewares{middleware.Access(s.Sessions, rule, s.Log)}
-	huma.Register(api, op, func(ctx context.Context, in *taskLogInput) (*huma.StreamResponse, error) {
+	register(s, api, op, func(ctx context.Context, in *taskLogInput) (*huma.StreamResponse, error) {
 		text, err := s.taskText(ctx, in)
-		var first []byte
-		if err == nil {
-			first, err = text.Next(ctx)
-		}
 		if err != nil {
-			return nil, middleware.Refusal(ctx, s.Log, err)
+			return nil, err
+		}
+		first, err := text.Next(ctx)
+		if err != nil {
+			return nil, err
 		}
 		return &huma.StreamResponse{Body: func(to huma.Context) { s.sendTaskText(to, text, first) }}, nil
 	})
