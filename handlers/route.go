@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,14 +11,6 @@ import (
 	"belfry/middleware"
 	"belfry/models"
 )
-
-// refusals are the statuses that any operation may answer with, beside its own.
-var refusals = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity,
-	http.StatusLocked, http.StatusTooManyRequests, http.StatusServiceUnavailable}
-
-// writeRefusals are those of an operation that takes a body. Clipped, because huma appends to it, and one operation's
-// would end up in another's.
-var writeRefusals = slices.Clip(append(slices.Clone(refusals), http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType))
 
 // route registers one operation behind its rule. Of success the status is 200, or the one that is given.
 func route[I, O any](s *Server, api huma.API, rule middleware.Rule, method, path string,
@@ -63,16 +54,14 @@ func init() { huma.DefaultArrayNullable = false }
 // operation begins one that is open to those of its rule; explain adds the rest of its description.
 func (s *Server) operation(rule middleware.Rule, method, path string) huma.Operation {
 	text, security := rule.Describe()
-	op := huma.Operation{
+	return huma.Operation{
 		OperationID: operationID(method, path), Method: method, Path: path, Metadata: map[string]any{ruleOf: rule},
-		Description: text, Security: security, DefaultStatus: http.StatusOK, Errors: refusals, Middlewares: s.admission(rule),
+		Description: text, Security: security, DefaultStatus: http.StatusOK, Middlewares: s.admission(rule),
+		// From which explain has the form of a problem; it says which there are.
+		Errors: []int{http.StatusInternalServerError},
 		// The body is read and bounded by ours, before huma sees it.
 		MaxBodyBytes: -1, BodyReadTimeout: -1,
 	}
-	if method != http.MethodGet {
-		op.Errors = writeRefusals
-	}
-	return op
 }
 
 // operationID makes "get-sessions-id" of GET /api/v1/sessions/{id}.
