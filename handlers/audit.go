@@ -78,10 +78,8 @@ func (s *Server) listAudit(ctx context.Context, in *auditInput) (*answer[items[A
 	if err != nil {
 		return nil, err
 	}
-	if in.Before != "" {
-		if filter.Before, err = pathID(in.Before); err != nil {
-			return nil, models.InvalidField("before", "The next_before of another page.")
-		}
+	if filter.Before, err = beforeID(in.Before); err != nil {
+		return nil, err
 	}
 	records, err := s.Audit.Page(ctx, filter, in.Limit+1)
 	if err != nil {
@@ -90,8 +88,7 @@ func (s *Server) listAudit(ctx context.Context, in *auditInput) (*answer[items[A
 	list := items[AuditView]{Items: []AuditView{}}
 	if len(records) > in.Limit {
 		records = records[:in.Limit]
-		next := strconv.FormatInt(records[in.Limit-1].ID, 10)
-		list.Next = &next
+		list.Next = new(strconv.FormatInt(records[in.Limit-1].ID, 10))
 	}
 	for i := range records {
 		view, err := viewOfAudit(&records[i])

@@ -25,11 +25,7 @@ func (s *Server) listGroups(ctx context.Context, _ *empty) (*answer[items[groupV
 	if err != nil {
 		return nil, err
 	}
-	list := items[groupView]{Items: make([]groupView, len(groups))}
-	for i := range groups {
-		list.Items[i] = viewOfGroup(&groups[i])
-	}
-	return answered(list), nil
+	return answered(itemsOf(groups, viewOfGroup)), nil
 }
 
 type addGroupInput struct {

@@ -35,11 +35,7 @@ func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[KeyView]
 	if err != nil {
 		return nil, err
 	}
-	list := items[KeyView]{Items: make([]KeyView, len(keys))}
-	for i := range keys {
-		list.Items[i] = viewOfKey(&keys[i])
-	}
-	return answered(list), nil
+	return answered(itemsOf(keys, viewOfKey)), nil
 }
 
 type createKeyInput struct {

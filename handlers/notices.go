@@ -152,7 +152,7 @@ func (s *Server) listNotices(ctx context.Context, in *listInput) (*answer[notice
 	if in.Before != "" {
 		at, ok := journal.ParsePosition(in.Before)
 		if !ok {
-			return nil, models.InvalidField("before", "The next_before of another page.")
+			return nil, errBefore
 		}
 		// 0 stands for no bound; nothing lies before the first entry anyway.
 		listing.Before = max(at.Offset, 1)

@@ -26,11 +26,7 @@ func (s *Server) listPasskeys(ctx context.Context, _ *empty) (*answer[items[Pass
 	if err != nil {
 		return nil, err
 	}
-	list := items[PasskeyView]{Items: make([]PasskeyView, len(keys))}
-	for i := range keys {
-		list.Items[i] = viewOfPasskey(&keys[i])
-	}
-	return answered(list), nil
+	return answered(itemsOf(keys, viewOfPasskey)), nil
 }
 
 // ceremonyView is what the page gives to the browser, and hands back the name of.

@@ -73,12 +73,6 @@ func operationID(method, path string) string {
 // empty is an input without fields, and an answer without a body.
 type empty struct{}
 
-// items is a list. next is null at its end.
-type items[T any] struct {
-	Items []T     `json:"items"`
-	Next  *string `json:"next_before" doc:"Where the next page begins; null at the end"`
-}
-
 // answer is a body and nothing else.
 type answer[T any] struct{ Body T }
 

@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"belfry/middleware"
@@ -11,27 +10,17 @@ import (
 	"belfry/services"
 )
 
-func (s *Server) listSent(ctx context.Context, in *pageInput) (*answer[items[services.SentNotice]], error) {
-	var before int64
-	if in.Before != "" {
-		var err error
-		if before, err = pathID(in.Before); err != nil {
-			return nil, errBefore
-		}
+func (s *Server) listSent(ctx context.Context, in *PageInput) (*answer[items[services.SentNotice]], error) {
+	before, err := beforeID(in.Before)
+	if err != nil {
+		return nil, err
 	}
 	page, next, err := s.Notices.Sent(ctx, middleware.PrincipalOf(ctx), before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	list := items[services.SentNotice]{Items: page}
-	if next != 0 {
-		text := strconv.FormatInt(next, 10)
-		list.Next = &text
-	}
-	return answered(list), nil
+	return answered(pageOf(page, next)), nil
 }
-
-var errBefore = models.InvalidField("before", "The next_before of another page.")
 
 func (s *Server) withdrawNotice(ctx context.Context, in *idPath) (*empty, error) {
 	id, err := pathID(in.ID)
@@ -42,9 +31,8 @@ func (s *Server) withdrawNotice(ctx context.Context, in *idPath) (*empty, error)
 }
 
 type receiptsInput struct {
-	ID     string `path:"id"`
-	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	ID string `path:"id"`
+	PageInput
 }
 
 func (s *Server) listReceipts(ctx context.Context, in *receiptsInput) (*answer[items[services.Receipt]], error) {
@@ -64,8 +52,7 @@ func (s *Server) listReceipts(ctx context.Context, in *receiptsInput) (*answer[i
 	}
 	list := items[services.Receipt]{Items: page}
 	if next != nil {
-		text := fmt.Sprintf("%d-%d", next.At, next.User)
-		list.Next = &text
+		list.Next = new(fmt.Sprintf("%d-%d", next.At, next.User))
 	}
 	return answered(list), nil
 }

@@ -153,17 +153,12 @@ func (s *Server) listSessions(ctx context.Context, _ *empty) (*answer[items[serv
 	if err != nil {
 		return nil, err
 	}
-	list := items[services.SessionView]{Items: make([]services.SessionView, len(lives))}
-	for i, l := range lives {
-		list.Items[i] = s.Sessions.View(l, l.ID == own.ID)
-	}
-	return answered(list), nil
+	return answered(s.sessionsOf(lives, own.ID)), nil
 }
 
 type allSessionsInput struct {
-	Q      string `query:"q" maxLength:"100" doc:"A part of whose they are, by user name or name shown, in any case"`
-	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Q string `query:"q" maxLength:"100" doc:"A part of whose they are, by user name or name shown, in any case"`
+	PageInput
 }
 
 func (s *Server) listAllSessions(ctx context.Context, in *allSessionsInput) (*answer[items[services.SessionView]], error) {
@@ -171,15 +166,20 @@ func (s *Server) listAllSessions(ctx context.Context, in *allSessionsInput) (*an
 	if err != nil {
 		return nil, err
 	}
-	list := items[services.SessionView]{Items: []services.SessionView{}}
+	list := s.sessionsOf(lives[:min(len(lives), in.Limit)], ownSession(ctx))
 	if len(lives) > in.Limit {
-		lives = lives[:in.Limit]
 		list.Next = &lives[in.Limit-1].ID
 	}
-	for _, l := range lives {
-		list.Items = append(list.Items, s.Sessions.View(l, l.ID == ownSession(ctx)))
-	}
 	return answered(list), nil
+}
+
+// sessionsOf shows sessions to the caller, whose own is marked.
+func (s *Server) sessionsOf(lives []*services.Live, own string) items[services.SessionView] {
+	list := items[services.SessionView]{Items: make([]services.SessionView, len(lives))}
+	for i, l := range lives {
+		list.Items[i] = s.Sessions.View(l, l.ID == own)
+	}
+	return list
 }
 
 func (s *Server) lockAnySession(ctx context.Context, in *sessionPath) (*answer[services.SessionView], error) {

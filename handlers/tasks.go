@@ -36,24 +36,16 @@ func (s *Server) createTask(ctx context.Context, in *createTaskInput) (*created[
 	return createdAnswer(view, replayed), nil
 }
 
-func (s *Server) listTasks(ctx context.Context, in *pageInput) (*answer[items[services.TaskView]], error) {
-	var before int64
-	if in.Before != "" {
-		var err error
-		if before, err = pathID(in.Before); err != nil {
-			return nil, errBefore
-		}
+func (s *Server) listTasks(ctx context.Context, in *PageInput) (*answer[items[services.TaskView]], error) {
+	before, err := beforeID(in.Before)
+	if err != nil {
+		return nil, err
 	}
 	page, next, err := s.Tasks.List(ctx, middleware.PrincipalOf(ctx), before, in.Limit)
 	if err != nil {
 		return nil, err
 	}
-	list := items[services.TaskView]{Items: page}
-	if next != 0 {
-		text := strconv.FormatInt(next, 10)
-		list.Next = &text
-	}
-	return answered(list), nil
+	return answered(pageOf(page, next)), nil
 }
 
 func (s *Server) getTask(ctx context.Context, in *idPath) (*answer[services.TaskView], error) {

@@ -20,19 +20,13 @@ type userView struct {
 	CreatedAt   models.Instant `json:"created_at" format:"date-time"`
 }
 
-func viewOf(u *models.User) userView {
+func viewOfUser(u *models.User) userView {
 	return userView{Username: u.Username, DisplayName: u.DisplayName, Role: u.Role, Locale: u.Locale, Disabled: u.DisabledAt != nil, HasPassword: u.PasswordHash != "", CreatedAt: u.CreatedAt}
 }
 
-type pageInput struct {
-	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
-}
-
 type usersInput struct {
-	Q      string `query:"q" maxLength:"100" doc:"A part of the user name or of the name shown, in any case"`
-	Before string `query:"before" maxLength:"64" doc:"next_before of the page before"`
-	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	Q string `query:"q" maxLength:"100" doc:"A part of the user name or of the name shown, in any case"`
+	PageInput
 }
 
 func (s *Server) listUsers(ctx context.Context, in *usersInput) (*answer[items[userView]], error) {
@@ -40,13 +34,9 @@ func (s *Server) listUsers(ctx context.Context, in *usersInput) (*answer[items[u
 	if err != nil {
 		return nil, err
 	}
-	list := items[userView]{Items: []userView{}}
+	list := itemsOf(users[:min(len(users), in.Limit)], viewOfUser)
 	if len(users) > in.Limit {
-		users = users[:in.Limit]
 		list.Next = &users[in.Limit-1].Username
-	}
-	for i := range users {
-		list.Items = append(list.Items, viewOf(&users[i]))
 	}
 	return answered(list), nil
 }
@@ -72,7 +62,7 @@ func (s *Server) addUser(ctx context.Context, in *addUserInput) (*created[userVi
 	if err != nil {
 		return nil, err
 	}
-	return createdAnswer(viewOf(user), replayed), nil
+	return createdAnswer(viewOfUser(user), replayed), nil
 }
 
 func (s *Server) getUser(ctx context.Context, in *userPath) (*answer[userView], error) {
@@ -80,7 +70,7 @@ func (s *Server) getUser(ctx context.Context, in *userPath) (*answer[userView], 
 	if err != nil {
 		return nil, err
 	}
-	return answered(viewOf(user)), nil
+	return answered(viewOfUser(user)), nil
 }
 
 type patchUserInput struct {
@@ -105,7 +95,7 @@ func (s *Server) patchUser(ctx context.Context, in *patchUserInput) (*answer[use
 	if err != nil {
 		return nil, err
 	}
-	return answered(viewOf(user)), nil
+	return answered(viewOfUser(user)), nil
 }
 
 type putUserInput struct {
@@ -144,7 +134,7 @@ func (s *Server) putUser(ctx context.Context, in *putUserInput) (*putUserOutput,
 	if err != nil {
 		return nil, err
 	}
-	out := &putUserOutput{Status: http.StatusOK, Body: settledView{Result: settled.Result(), Changes: settled.Changed, User: viewOf(&settled.User)}}
+	out := &putUserOutput{Status: http.StatusOK, Body: settledView{Result: settled.Result(), Changes: settled.Changed, User: viewOfUser(&settled.User)}}
 	if settled.Changed == nil {
 		out.Body.Changes = []string{}
 	}

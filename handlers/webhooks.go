@@ -29,11 +29,7 @@ func (s *Server) listWebhooks(ctx context.Context, _ *empty) (*answer[items[Webh
 	if err != nil {
 		return nil, err
 	}
-	list := items[WebhookView]{Items: make([]WebhookView, len(hooks))}
-	for i := range hooks {
-		list.Items[i] = viewOfWebhook(&hooks[i])
-	}
-	return answered(list), nil
+	return answered(itemsOf(hooks, viewOfWebhook)), nil
 }
 
 type createWebhookInput struct {
