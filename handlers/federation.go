@@ -90,16 +90,8 @@ func (s *Server) finishFederated(ctx context.Context, in *returnedInput) (*withC
 	if s.Federation == nil {
 		return nil, models.ErrNotFound
 	}
-	live, cookie, err := s.Federation.Finish(ctx, services.Returned{Code: in.Body.Code, State: in.Body.State, Browser: s.browserOf(in.Cookie),
-		Client: services.ClientOf(ctx), Live: middleware.PrincipalOf(ctx).Live})
-	if err != nil {
-		return nil, err
-	}
-	out := &withCookie{Body: s.session(live)}
-	if cookie != "" {
-		out.SetCookie = s.cookie(cookie)
-	}
-	return out, nil
+	return s.proved(s.Federation.Finish(ctx, services.Returned{Code: in.Body.Code, State: in.Body.State, Browser: s.browserOf(in.Cookie),
+		Client: services.ClientOf(ctx), Live: middleware.PrincipalOf(ctx).Live}))
 }
 
 func (s *Server) unlinkIdentity(ctx context.Context, in *userPath) (*empty, error) {

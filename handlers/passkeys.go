@@ -117,11 +117,7 @@ func (s *Server) loginByPasskey(ctx context.Context, in *assertionInput) (*withC
 	if err != nil {
 		return nil, err
 	}
-	live, cookie, err := s.Passkeys.Login(ctx, given, services.ClientOf(ctx), middleware.PrincipalOf(ctx).Live)
-	if err != nil {
-		return nil, err
-	}
-	return &withCookie{SetCookie: s.cookie(cookie), Body: s.session(live)}, nil
+	return s.proved(s.Passkeys.Login(ctx, given, services.ClientOf(ctx), middleware.PrincipalOf(ctx).Live))
 }
 
 func (s *Server) unlockByPasskey(ctx context.Context, in *assertionInput) (*withCookie, error) {
@@ -129,7 +125,7 @@ func (s *Server) unlockByPasskey(ctx context.Context, in *assertionInput) (*with
 	if err != nil {
 		return nil, err
 	}
-	return s.unlocked(s.Passkeys.Unlock(ctx, middleware.PrincipalOf(ctx).Live, given))
+	return s.proved(s.Passkeys.Unlock(ctx, middleware.PrincipalOf(ctx).Live, given))
 }
 
 func (s *Server) reauthenticateByPasskey(ctx context.Context, in *assertionInput) (*empty, error) {

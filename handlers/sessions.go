@@ -44,12 +44,20 @@ type loginInput struct {
 }
 
 func (s *Server) login(ctx context.Context, in *loginInput) (*withCookie, error) {
-	live, cookie, err := s.Sessions.Login(ctx, services.Credentials{Username: in.Body.Username, Password: in.Body.Password, Code: in.Body.Code},
-		services.ClientOf(ctx), middleware.PrincipalOf(ctx).Live)
+	return s.proved(s.Sessions.Login(ctx, services.Credentials{Username: in.Body.Username, Password: in.Body.Password, Code: in.Body.Code},
+		services.ClientOf(ctx), middleware.PrincipalOf(ctx).Live))
+}
+
+// proved answers a sign-in or an unlock, whichever the proof was. Where the session's cookie is still good there is no new one.
+func (s *Server) proved(live *services.Live, cookie string, err error) (*withCookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &withCookie{SetCookie: s.cookie(cookie), Body: s.session(live)}, nil
+	out := &withCookie{Body: s.session(live)}
+	if cookie != "" {
+		out.SetCookie = s.cookie(cookie)
+	}
+	return out, nil
 }
 
 type logoutOutput struct {
@@ -113,19 +121,7 @@ type passwordInput struct {
 }
 
 func (s *Server) unlockSession(ctx context.Context, in *passwordInput) (*withCookie, error) {
-	return s.unlocked(s.Sessions.Unlock(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password))
-}
-
-// unlocked answers an unlock, whichever the proof was. Of a session that was active after all there is no new cookie.
-func (s *Server) unlocked(live *services.Live, cookie string, err error) (*withCookie, error) {
-	if err != nil {
-		return nil, err
-	}
-	out := &withCookie{Body: s.session(live)}
-	if cookie != "" {
-		out.SetCookie = s.cookie(cookie)
-	}
-	return out, nil
+	return s.proved(s.Sessions.Unlock(ctx, middleware.PrincipalOf(ctx).Live, in.Body.Password))
 }
 
 func (s *Server) reauthenticate(ctx context.Context, in *passwordInput) (*empty, error) {
