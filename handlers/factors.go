@@ -13,21 +13,14 @@ func (s *Server) getFactors(ctx context.Context, _ *empty) (*answer[services.Fac
 	if err == nil && s.Federation != nil {
 		view.SingleSignOn, err = s.Federation.Linked(ctx, user.ID)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return answered(view), nil
+	return respond(view, err)
 }
 
 func (s *Server) beginTOTP(ctx context.Context, _ *empty) (*answer[services.NewTOTP], error) {
 	if err := s.requireProof(ctx); err != nil {
 		return nil, err
 	}
-	begun, err := s.Factors.BeginTOTP(ctx, &middleware.PrincipalOf(ctx).Live.User)
-	if err != nil {
-		return nil, err
-	}
-	return answered(begun), nil
+	return respond(s.Factors.BeginTOTP(ctx, &middleware.PrincipalOf(ctx).Live.User))
 }
 
 type codeInput struct {

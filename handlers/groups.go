@@ -22,10 +22,7 @@ func viewOfGroup(g *services.GroupView) groupView {
 // listGroups gives all groups at once: they are few, and whoever lists them wants them all.
 func (s *Server) listGroups(ctx context.Context, _ *empty) (*answer[items[groupView]], error) {
 	groups, err := s.Groups.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return answered(itemsOf(groups, viewOfGroup)), nil
+	return respond(itemsOf(groups, viewOfGroup), err)
 }
 
 type addGroupInput struct {

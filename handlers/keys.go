@@ -32,10 +32,7 @@ func viewOfKey(k *models.Key) KeyView {
 
 func (s *Server) listKeys(ctx context.Context, _ *empty) (*answer[items[KeyView]], error) {
 	keys, err := s.Keys.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return answered(itemsOf(keys, viewOfKey)), nil
+	return respond(itemsOf(keys, viewOfKey), err)
 }
 
 type createKeyInput struct {

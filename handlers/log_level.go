@@ -26,8 +26,5 @@ func (s *Server) putLogLevel(ctx context.Context, in *logLevelInput) (*answer[lo
 }
 
 func logLevels(levels []services.NodeLogLevel, silent []string, err error) (*answer[logLevelBody], error) {
-	if err != nil {
-		return nil, err
-	}
-	return answered(logLevelBody{Nodes: levels, Silent: silent}), nil
+	return respond(logLevelBody{Nodes: levels, Silent: silent}, err)
 }

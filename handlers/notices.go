@@ -263,11 +263,7 @@ func (s *Server) markNotices(ctx context.Context, in *markInput) (*answer[servic
 		}
 		marking.UpTo = &at
 	}
-	marked, err := s.Notices.Mark(ctx, &middleware.PrincipalOf(ctx).Live.User, marking)
-	if err != nil {
-		return nil, err
-	}
-	return answered(marked), nil
+	return respond(s.Notices.Mark(ctx, &middleware.PrincipalOf(ctx).Live.User, marking))
 }
 
 type recipientsInput struct {
@@ -276,8 +272,5 @@ type recipientsInput struct {
 
 func (s *Server) findRecipients(ctx context.Context, in *recipientsInput) (*answer[items[services.Recipient]], error) {
 	hits, err := s.Recipients.Find(ctx, middleware.PrincipalOf(ctx), in.Text)
-	if err != nil {
-		return nil, err
-	}
-	return answered(items[services.Recipient]{Items: hits}), nil
+	return respond(items[services.Recipient]{Items: hits}, err)
 }

@@ -23,10 +23,7 @@ func viewOfPasskey(k *models.Passkey) PasskeyView {
 
 func (s *Server) listPasskeys(ctx context.Context, _ *empty) (*answer[items[PasskeyView]], error) {
 	keys, err := s.Passkeys.List(ctx, middleware.PrincipalOf(ctx).Live.UserID)
-	if err != nil {
-		return nil, err
-	}
-	return answered(itemsOf(keys, viewOfPasskey)), nil
+	return respond(itemsOf(keys, viewOfPasskey), err)
 }
 
 // ceremonyView is what the page gives to the browser, and hands back the name of.

@@ -9,11 +9,7 @@ import (
 )
 
 func (s *Server) getPreferences(ctx context.Context, _ *empty) (*answer[models.Preferences], error) {
-	chosen, err := s.Preferences.Get(ctx, middleware.PrincipalOf(ctx).Live.User.ID)
-	if err != nil {
-		return nil, err
-	}
-	return answered(chosen), nil
+	return respond(s.Preferences.Get(ctx, middleware.PrincipalOf(ctx).Live.User.ID))
 }
 
 func (s *Server) putPreferences(ctx context.Context, in *answer[models.Preferences]) (*answer[models.Preferences], error) {

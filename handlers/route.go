@@ -78,6 +78,14 @@ type answer[T any] struct{ Body T }
 
 func answered[T any](body T) *answer[T] { return &answer[T]{Body: body} }
 
+// respond answers with what a service has given, or with its refusal.
+func respond[T any](body T, err error) (*answer[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answered(body), nil
+}
+
 type idPath struct {
 	ID string `path:"id"`
 }

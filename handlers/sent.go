@@ -16,10 +16,7 @@ func (s *Server) listSent(ctx context.Context, in *PageInput) (*answer[items[ser
 		return nil, err
 	}
 	page, next, err := s.Notices.Sent(ctx, middleware.PrincipalOf(ctx), before, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return answered(pageOf(page, next)), nil
+	return respond(pageOf(page, next), err)
 }
 
 func (s *Server) withdrawNotice(ctx context.Context, in *idPath) (*empty, error) {

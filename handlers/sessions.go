@@ -223,11 +223,7 @@ func (s *Server) endOtherSessions(ctx context.Context, _ *empty) (*empty, error)
 }
 
 func (s *Server) mintTicket(ctx context.Context, _ *empty) (*answer[services.Minted], error) {
-	minted, err := s.Sessions.Ticket(middleware.PrincipalOf(ctx).Live)
-	if err != nil {
-		return nil, err
-	}
-	return answered(minted), nil
+	return respond(s.Sessions.Ticket(middleware.PrincipalOf(ctx).Live))
 }
 
 type userPath struct {
@@ -235,11 +231,7 @@ type userPath struct {
 }
 
 func (s *Server) mintTicketFor(ctx context.Context, in *userPath) (*answer[services.Minted], error) {
-	minted, err := s.Keys.TicketFor(ctx, s.Tokens, middleware.PrincipalOf(ctx).Key, in.Username)
-	if err != nil {
-		return nil, err
-	}
-	return answered(minted), nil
+	return respond(s.Keys.TicketFor(ctx, s.Tokens, middleware.PrincipalOf(ctx).Key, in.Username))
 }
 
 type countBody struct {
@@ -248,10 +240,7 @@ type countBody struct {
 
 func (s *Server) lockUserSessions(ctx context.Context, in *userPath) (*answer[countBody], error) {
 	n, err := s.Sessions.LockUser(ctx, in.Username)
-	if err != nil {
-		return nil, err
-	}
-	return answered(countBody{Count: n}), nil
+	return respond(countBody{Count: n}, err)
 }
 
 // lockEverySession locks everybody out of their pages, but not the admin who does it.
@@ -260,10 +249,7 @@ func (s *Server) lockEverySession(ctx context.Context, _ *empty) (*answer[countB
 		return nil, err
 	}
 	n, err := s.Sessions.LockEveryone(ctx, ownSession(ctx))
-	if err != nil {
-		return nil, err
-	}
-	return answered(countBody{Count: n}), nil
+	return respond(countBody{Count: n}, err)
 }
 
 func (s *Server) endEverySession(ctx context.Context, _ *empty) (*empty, error) {

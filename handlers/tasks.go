@@ -42,10 +42,7 @@ func (s *Server) listTasks(ctx context.Context, in *PageInput) (*answer[items[se
 		return nil, err
 	}
 	page, next, err := s.Tasks.List(ctx, middleware.PrincipalOf(ctx), before, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	return answered(pageOf(page, next)), nil
+	return respond(pageOf(page, next), err)
 }
 
 func (s *Server) getTask(ctx context.Context, in *idPath) (*answer[services.TaskView], error) {
@@ -53,11 +50,7 @@ func (s *Server) getTask(ctx context.Context, in *idPath) (*answer[services.Task
 	if err != nil {
 		return nil, err
 	}
-	view, err := s.Tasks.Get(ctx, middleware.PrincipalOf(ctx), id)
-	if err != nil {
-		return nil, err
-	}
-	return answered(view), nil
+	return respond(s.Tasks.Get(ctx, middleware.PrincipalOf(ctx), id))
 }
 
 type finishTaskInput struct {
@@ -73,11 +66,7 @@ func (s *Server) finishTask(ctx context.Context, in *finishTaskInput) (*answer[s
 	if err != nil {
 		return nil, err
 	}
-	view, err := s.Tasks.Finish(ctx, middleware.PrincipalOf(ctx), id, services.TaskEnd{State: in.Body.State, ExitCode: in.Body.ExitCode})
-	if err != nil {
-		return nil, err
-	}
-	return answered(view), nil
+	return respond(s.Tasks.Finish(ctx, middleware.PrincipalOf(ctx), id, services.TaskEnd{State: in.Body.State, ExitCode: in.Body.ExitCode}))
 }
 
 type appendTaskInput struct {

@@ -39,8 +39,5 @@ func (s *Server) getUnlock(ctx context.Context, _ *empty) (*answer[unlockWays], 
 	if ways.Passkey, err = s.Passkeys.Has(ctx, live.UserID); err == nil && s.Federation != nil {
 		ways.SingleSignOn, err = s.Federation.Linked(ctx, live.UserID)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return answered(ways), nil
+	return respond(ways, err)
 }

@@ -26,10 +26,7 @@ func viewOfWebhook(w *models.Webhook) WebhookView {
 
 func (s *Server) listWebhooks(ctx context.Context, _ *empty) (*answer[items[WebhookView]], error) {
 	hooks, err := s.Webhooks.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return answered(itemsOf(hooks, viewOfWebhook)), nil
+	return respond(itemsOf(hooks, viewOfWebhook), err)
 }
 
 type createWebhookInput struct {
