@@ -120,11 +120,7 @@ func batchAnswer(answers []any, replayed bool, quota QuotaHeaders) (*batchOutput
 			return nil, err
 		}
 	}
-	out := &batchOutput{QuotaHeaders: quota, ContentType: ndjson, Body: lines.Bytes()}
-	if replayed {
-		out.Replayed = "true"
-	}
-	return out, nil
+	return &batchOutput{QuotaHeaders: quota, ContentType: ndjson, Replayed: replayHeader(replayed), Body: lines.Bytes()}, nil
 }
 
 // outgoing reads a line; once is what it is repeatable under when it does not say so itself.

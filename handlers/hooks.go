@@ -96,9 +96,7 @@ func (s *Server) publishHook(ctx context.Context, items []hookItem) (*hookOutput
 			out.Body.Refused = append(out.Body.Refused, HookRefusal{i, middleware.ProblemOf(ctx, s.Log, err)})
 		}
 	}
-	if replayed {
-		out.Replayed = "true"
-	}
+	out.Replayed = replayHeader(replayed)
 	return out, nil
 }
 

@@ -80,6 +80,7 @@ func readAlert(raw []byte) (models.NoticeContent, error) {
 	}
 	return a.content()
 }
+
 func (a *alert) content() (models.NoticeContent, error) {
 	title := cmp.Or(a.Annotations["summary"], a.Annotations["title"], a.Labels["alertname"], "Alert")
 	c := models.NoticeContent{Title: shortened(title, models.MaxTitle), Body: cutTo(cmp.Or(a.Annotations["description"], a.Annotations["message"]), models.MaxBody),

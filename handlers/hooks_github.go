@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -67,7 +66,7 @@ func (s *Server) receiveGitHub(ctx context.Context, in *GitHubInput) (*hookOutpu
 // githubPayload takes the JSON out of a form, where it is one.
 func githubPayload(contentType string, body []byte) ([]byte, error) {
 	media := mediaType(contentType)
-	if media == "" || media == "application/json" || strings.HasSuffix(media, "+json") { // as on the other routes
+	if isJSON(media) {
 		return body, nil
 	}
 	if media != form {

@@ -85,7 +85,7 @@ type publishOutput struct {
 }
 
 func (s *Server) publish(ctx context.Context, in *publishInput, notice described[PublishBody]) (*publishOutput, error) {
-	if media := mediaType(in.ContentType); media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") { // as on the other routes
+	if !isJSON(mediaType(in.ContentType)) {
 		return nil, huma.NewError(http.StatusUnsupportedMediaType, "")
 	}
 	body, err := notice.read(middleware.RawBody(ctx))
@@ -108,17 +108,18 @@ func (s *Server) publish(ctx context.Context, in *publishInput, notice described
 	if err != nil {
 		return nil, err
 	}
-	answer := &publishOutput{QuotaHeaders: quota, Body: viewOfPublished(&published)}
-	if published.Replayed {
-		answer.Replayed = "true"
-	}
-	return answer, nil
+	return &publishOutput{QuotaHeaders: quota, Replayed: replayHeader(published.Replayed), Body: viewOfPublished(&published)}, nil
 }
 
 // mediaType is a Content-Type without its parameters.
 func mediaType(contentType string) string {
 	media, _, _ := strings.Cut(contentType, ";")
 	return strings.TrimSpace(media)
+}
+
+// isJSON is what huma takes for JSON on the routes that it decodes itself.
+func isJSON(media string) bool {
+	return media == "" || media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
 func instant(text *string, field string) (*models.Instant, error) {

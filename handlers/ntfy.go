@@ -138,7 +138,7 @@ func ntfyRefuses(c *gin.Context) error {
 	return errNoSuch
 }
 
-// severity: 1 to 3 are information, 3 the default; 4 and 5 make themselves heard.
+// outgoing makes a notice to the topic's group. Priorities 1 to 3 are information, 3 the default; 4 and 5 make themselves heard.
 func (m *ntfyMessage) outgoing() (services.Outgoing, error) {
 	content := models.NoticeContent{Body: m.Message, Title: shortened(m.Title, models.MaxTitle), Severity: severityOf(m.Priority, 4, 5),
 		Category: &m.Topic, Actions: m.buttons, URL: link(m.Click)}
@@ -177,22 +177,23 @@ func delayOf(text string) (*models.Instant, time.Duration, error) {
 	if text == "" {
 		return nil, 0, nil
 	}
-	digits := strings.TrimLeft(text, "0123456789")
-	number, err := strconv.ParseInt(text[:len(text)-len(digits)], 10, 40)
+	rest := strings.TrimLeft(text, "0123456789")
+	number, err := strconv.ParseInt(text[:len(text)-len(rest)], 10, 40)
 	if err != nil {
 		return nil, 0, errDelay
 	}
-	if digits == "" {
+	if rest == "" {
 		at := models.InstantOf(time.Unix(number, 0))
 		return &at, 0, nil
 	}
-	unit, known := delayUnits[strings.TrimSpace(digits)]
+	unit, known := delayUnits[strings.TrimSpace(rest)]
 	if !known || time.Duration(number) > maxDelay/unit {
 		return nil, 0, errDelay
 	}
 	return nil, time.Duration(number) * unit, nil
 }
 
+// maxDelay is how far ahead a delay can be read; how far is let through services.Notices says.
 const maxDelay = 366 * 24 * time.Hour
 
 var errDelay = models.InvalidField("delay", "Seconds since 1970 UTC, or a time from now of at most a year, as in 30m, 3h or 2 days; no words and no clock times.")

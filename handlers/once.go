@@ -63,9 +63,13 @@ type created[T any] struct {
 }
 
 func createdAnswer[T any](body T, replayed bool) *created[T] {
-	out := &created[T]{Body: body}
+	return &created[T]{Body: body, Replayed: replayHeader(replayed)}
+}
+
+// replayHeader is Idempotency-Replayed, which only the answer to a request that came again has.
+func replayHeader(replayed bool) string {
 	if replayed {
-		out.Replayed = "true"
+		return "true"
 	}
-	return out
+	return ""
 }

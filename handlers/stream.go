@@ -113,7 +113,7 @@ func (s *Server) attach(c *gin.Context, opening *services.Opening) {
 		return conn, err
 	}, head.Bytes(), opening.First)
 	if err != nil {
-		s.Log.Error("a connection cannot be taken over", "error", err)
+		s.Log.ErrorContext(c.Request.Context(), "a connection cannot be taken over", "error", err)
 	}
 }
 
