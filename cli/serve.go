@@ -140,7 +140,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, has
 	}
 	n.server.Metrics = &services.Metrics{DB: db, Journal: n.journal, Streams: n.streams, Sessions: sessions, Throttle: throttle, Hasher: hasher,
 		Keys: n.server.Keys, Tasks: tasks, Push: n.server.Push, Webhooks: n.server.Webhooks, Bus: health.Hints}
-	n.server.Nodes = services.NewNodes(db, n.journal, n.streams, sessions, nodeName(s), n.server.Version, level, log)
+	n.server.Nodes = services.NewNodes(db, n.journal, n.streams, nodeName(s), n.server.Version, level, log)
 	n.server.Nodes.Alone = n.alone
 	if s.OIDCIssuer != "" {
 		n.server.Federation = services.NewFederation(db, sessions, throttle, federation(s), log)

@@ -182,7 +182,7 @@ func newSite(t testing.TB, address string, change func(*settings)) *site {
 	s.server.Tasks = services.NewTasks(s.db, s.journal, s.server.Notices, announcer)
 	s.server.Metrics = &services.Metrics{DB: s.db, Journal: s.journal, Streams: s.server.Streams, Sessions: s.server.Sessions, Throttle: s.throttle, Hasher: s.hasher,
 		Keys: s.server.Keys, Tasks: s.server.Tasks, Push: s.server.Push, Webhooks: s.server.Webhooks, Bus: bus}
-	s.server.Nodes = services.NewNodes(s.db, s.journal, s.server.Streams, s.server.Sessions, "here:8080", "test", s.level, log)
+	s.server.Nodes = services.NewNodes(s.db, s.journal, s.server.Streams, "here:8080", "test", s.level, log)
 	running.Go(func() { s.server.Nodes.Run(background) })
 	running.Go(func() { s.server.Streams.Follow(background, hints) })
 	running.Go(func() { s.server.Tasks.Follow(background, growths) })

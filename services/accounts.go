@@ -132,11 +132,6 @@ func (s *Streams) Delivered(user int64) (d Delivered) {
 	return d
 }
 
-// DeliveredToAll sums up for everybody, those included whom this node has forgotten.
-func (s *Streams) DeliveredToAll() Delivered {
-	return Delivered{s.hub.Stats().Account, s.resets.total()}
-}
-
 func newChanges() counters {
 	return newCounters(string(models.SessionActive), string(models.SessionLocked), string(models.SessionEnded))
 }

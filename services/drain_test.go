@@ -71,7 +71,7 @@ func TestComesDuringTheDrain(t *testing.T) {
 	draining.Go(func() { n.Drain(over) })
 	<-n.Draining()
 	away(t, n.stream(t, StreamRequest{Cookie: cookie}))
-	if n.Count() == 0 {
+	if n.hub.Streams() == 0 {
 		t.Error("nobody waited for a turn: it proves nothing")
 	}
 	cancel()
@@ -150,8 +150,8 @@ func TestAwaitClosedCutsInTheEnd(t *testing.T) {
 	over, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	n.AwaitClosed(over)
-	if n.Count() != 0 || over.Err() == nil {
-		t.Errorf("%d streams, %v", n.Count(), over.Err())
+	if n.hub.Streams() != 0 || over.Err() == nil {
+		t.Errorf("%d streams, %v", n.hub.Streams(), over.Err())
 	}
 }
 

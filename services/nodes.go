@@ -33,16 +33,15 @@ type Nodes struct {
 	// Alone is told at each beat whether this is the only node, as far as is known; nil where nobody asks.
 	Alone func(bool)
 
-	db       *Database
-	journal  *journal.Journal
-	streams  *Streams
-	sessions *Sessions
-	name     string
-	version  string
-	id       string
-	began    time.Time
-	level    *tracing.Level
-	log      *slog.Logger
+	db      *Database
+	journal *journal.Journal
+	streams *Streams
+	name    string
+	version string
+	id      string
+	began   time.Time
+	level   *tracing.Level
+	log     *slog.Logger
 
 	mu       sync.Mutex
 	last     reading      // of the beat before
@@ -93,8 +92,8 @@ type reading struct {
 }
 
 // NewNodes makes the service. name is what people know this node by, level what it logs from.
-func NewNodes(db *Database, j *journal.Journal, st *Streams, s *Sessions, name, version string, level *tracing.Level, log *slog.Logger) *Nodes {
-	n := &Nodes{db: db, journal: j, streams: st, sessions: s, name: name, version: version, id: strings.ToLower(randomText(8)), began: time.Now(), level: level, log: log,
+func NewNodes(db *Database, j *journal.Journal, st *Streams, name, version string, level *tracing.Level, log *slog.Logger) *Nodes {
+	n := &Nodes{db: db, journal: j, streams: st, name: name, version: version, id: strings.ToLower(randomText(8)), began: time.Now(), level: level, log: log,
 		watchers: map[*hub.Conn]struct{}{}}
 	n.last = n.read()
 	return n

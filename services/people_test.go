@@ -1,6 +1,7 @@
 package services
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -328,4 +329,16 @@ func TestSettleBlankName(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Disable shuts a person out.
+func (u *Users) Disable(ctx context.Context, username string) error {
+	_, err := u.Update(ctx, username, UserChange{Disabled: new(true)})
+	return err
+}
+
+// Enable lets a disabled person sign in again.
+func (u *Users) Enable(ctx context.Context, username string) error {
+	_, err := u.Update(ctx, username, UserChange{Disabled: new(false)})
+	return err
 }

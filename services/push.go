@@ -21,7 +21,6 @@ import (
 // from a sender whom the push service can tell (RFC 8292).
 type Push struct {
 	db       *Database
-	journal  *journal.Journal
 	sessions *Sessions
 	notices  *Notices
 	chosen   *Preferences
@@ -55,7 +54,7 @@ type PushSettings struct {
 func NewPush(ctx context.Context, db *Database, j *journal.Journal, s *Sessions, n *Notices, chosen *Preferences, v *Vault, settings PushSettings, log *slog.Logger) (*Push, error) {
 	hosts := newPushHosts(settings.Hosts)
 	// The library puts "mailto:" before all that is no https address.
-	p := &Push{db: db, journal: j, sessions: s, notices: n, chosen: chosen, vault: v, hosts: hosts, contact: strings.TrimPrefix(settings.Contact, "mailto:"),
+	p := &Push{db: db, sessions: s, notices: n, chosen: chosen, vault: v, hosts: hosts, contact: strings.TrimPrefix(settings.Contact, "mailto:"),
 		client: hosts.client(), batch: pushSpread, log: log, wake: make(chan struct{}, 1), lanes: newLanes[string]()}
 	var err error
 	if p.public, err = p.settleKeys(ctx); err != nil {

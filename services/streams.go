@@ -383,6 +383,3 @@ func (s *Streams) Warm(ctx context.Context, head int64) error {
 	}
 	return err
 }
-
-// Count tells how many streams are open on this node.
-func (s *Streams) Count() int { return s.hub.Streams() }

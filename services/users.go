@@ -340,20 +340,6 @@ func (u *Users) SetPassword(ctx context.Context, username, password string) erro
 	return err
 }
 
-// Disable shuts a person out and ends their sessions. Their notices are kept.
-func (u *Users) Disable(ctx context.Context, username string) error {
-	yes := true
-	_, err := u.Update(ctx, username, UserChange{Disabled: &yes})
-	return err
-}
-
-// Enable lets a disabled person sign in again.
-func (u *Users) Enable(ctx context.Context, username string) error {
-	no := false
-	_, err := u.Update(ctx, username, UserChange{Disabled: &no})
-	return err
-}
-
 // Delete removes a person with their sessions, memberships and read marks. What they sent stays.
 func (u *Users) Delete(ctx context.Context, username string) error {
 	user, err := u.Find(ctx, username)

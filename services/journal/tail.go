@@ -197,9 +197,6 @@ func (j *Journal) doubt() { j.tail.sight.Store(nil) }
 // Trimmed is the last offset that was deleted, as this node knows it.
 func (j *Journal) Trimmed() int64 { return j.tail.trimmed.Load() }
 
-// Holes counts how often an entry was missing between two others.
-func (j *Journal) Holes() int64 { return j.tail.holes.Load() }
-
 func rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
