@@ -20,8 +20,8 @@ const expireBatch = 20
 func (n *Notices) Expire(ctx context.Context) error {
 	for size := 1; ctx.Err() == nil; {
 		var due []int64
-		err := n.db.Read.WithContext(ctx).Raw("SELECT log_offset FROM entries WHERE kind = 'notice' AND expires_at IS NOT NULL AND expired_at IS NULL AND expires_at <= (SELECT "+
-			n.db.now()+") ORDER BY expires_at LIMIT ?", size).Scan(&due).Error
+		err := n.db.Read.WithContext(ctx).Raw("SELECT log_offset FROM entries WHERE kind = 'notice' AND expires_at IS NOT NULL AND expired_at IS NULL AND expires_at <= "+
+			n.db.moment()+" ORDER BY expires_at LIMIT ?", size).Scan(&due).Error
 		if err != nil || len(due) == 0 {
 			return err
 		}

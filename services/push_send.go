@@ -96,13 +96,10 @@ func (p *Push) Deliver(ctx context.Context) {
 // due follows the log, and tells to which push services there is something to be sent now.
 func (p *Push) due(ctx context.Context) (services []string, err error) {
 	spread := p.spread(ctx)
-	now := p.now()
+	now := p.db.moment()
 	err = p.db.Read.WithContext(ctx).Raw("SELECT DISTINCT service FROM push_deliveries WHERE due_at <= " + now + " AND leased_until <= " + now).Scan(&services).Error
 	return services, errors.Join(spread, err)
 }
-
-// now is asked once a statement: asked again for each row it would keep PostgreSQL from using an index.
-func (p *Push) now() string { return "(SELECT " + p.db.now() + ")" }
 
 // lane sends to one push service what is due, until nothing is. What fails is put off, so it comes to an end.
 func (p *Push) lane(ctx context.Context, service string) {
@@ -153,7 +150,7 @@ func (p *Push) claim(ctx context.Context, service string) (list []attempt, err e
 	if p.db.Dialect == Postgres {
 		lock = " FOR UPDATE SKIP LOCKED"
 	}
-	now := p.now()
+	now := p.db.moment()
 	err = p.db.Write.WithContext(ctx).Raw(`UPDATE push_deliveries SET leased_until = `+now+` + ?, attempts = attempts + 1 WHERE id IN (
 		SELECT id FROM push_deliveries WHERE service = ? AND due_at <= `+now+` AND leased_until <= `+now+`
 		ORDER BY due_at, id LIMIT ?`+lock+`) RETURNING *, `+now+` AS now_ms`, pushLease.Milliseconds(), service, pushWidth).Scan(&list).Error
@@ -230,7 +227,7 @@ func (p *Push) settle(ctx context.Context, list []attempt) error {
 			var err error
 			switch a.outcome {
 			case pushPutOff:
-				err = tx.Exec("UPDATE push_deliveries SET leased_until = 0, due_at = "+p.now()+" + ? WHERE id = ? AND attempts = ?", a.wait.Milliseconds(), a.ID, a.Attempts).Error
+				err = tx.Exec("UPDATE push_deliveries SET leased_until = 0, due_at = "+p.db.moment()+" + ? WHERE id = ? AND attempts = ?", a.wait.Milliseconds(), a.ID, a.Attempts).Error
 			case pushGone:
 				err = tx.Exec("DELETE FROM push_subscriptions WHERE id = ? AND endpoint = ?", a.SubscriptionID, a.subscription.Endpoint).Error
 				over = append(over, a.ID)

@@ -134,8 +134,8 @@ func (p *Push) unspread(ctx context.Context, from pushProgress, head int64) (new
 		Audiences string
 		State     string // the payload of what tells of a state
 	}
-	err = p.db.Read.WithContext(ctx).Raw("SELECT log_offset, audiences, CASE WHEN kind = @notice THEN '' ELSE payload END AS state FROM entries WHERE log_offset >= @from AND log_offset <= @head AND (kind = @notice OR kind = @state AND actor = @clock) AND created_at > (SELECT "+
-		p.db.now()+") - @old ORDER BY log_offset LIMIT @most",
+	err = p.db.Read.WithContext(ctx).Raw("SELECT log_offset, audiences, CASE WHEN kind = @notice THEN '' ELSE payload END AS state FROM entries WHERE log_offset >= @from AND log_offset <= @head AND (kind = @notice OR kind = @state AND actor = @clock) AND created_at > "+
+		p.db.moment()+" - @old ORDER BY log_offset LIMIT @most",
 		map[string]any{"notice": kindNotice, "state": kindNoticeState, "clock": clockActor, "from": from.LogOffset, "head": head, "old": pushNews.Milliseconds(), "most": pushRead}).Scan(&rows).Error
 	if err != nil {
 		return news, 0, err

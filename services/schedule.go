@@ -219,7 +219,7 @@ func (n *Notices) dueFirst() string {
 	if n.db.Dialect == Postgres {
 		place, among = "ctid", "= ANY(ARRAY(%s))"
 	}
-	first := "SELECT " + place + " FROM schedules WHERE withdrawn_at IS NULL AND deliver_at <= (SELECT " + n.db.now() + ")" +
+	first := "SELECT " + place + " FROM schedules WHERE withdrawn_at IS NULL AND deliver_at <= " + n.db.moment() +
 		" ORDER BY deliver_at, id LIMIT " + strconv.Itoa(releaseBatch)
 	return "withdrawn_at IS NULL AND " + place + " " + fmt.Sprintf(among, first)
 }

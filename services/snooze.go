@@ -41,8 +41,8 @@ func paced(size, most int, took time.Duration) int {
 func (n *Notices) Wake(ctx context.Context) error {
 	for size := 1; ctx.Err() == nil; {
 		var due []int64
-		err := n.db.Read.WithContext(ctx).Raw("SELECT DISTINCT user_id FROM (SELECT user_id FROM notice_states WHERE snoozed_until <= (SELECT "+
-			n.db.now()+") ORDER BY snoozed_until LIMIT ?) AS first", size).Scan(&due).Error
+		err := n.db.Read.WithContext(ctx).Raw("SELECT DISTINCT user_id FROM (SELECT user_id FROM notice_states WHERE snoozed_until <= "+
+			n.db.moment()+" ORDER BY snoozed_until LIMIT ?) AS first", size).Scan(&due).Error
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -91,7 +91,7 @@ func (n *Notices) wakeAll(tx *gorm.DB, people []int64) ([]journal.Draft, error) 
 func (n *Notices) wake(tx *gorm.DB, user *models.User) ([]int64, error) {
 	var due []int64
 	err := tx.Raw(`UPDATE notice_states SET snoozed_until = NULL WHERE user_id = @user AND notice_id IN (
-		SELECT notice_id FROM notice_states WHERE user_id = @user AND snoozed_until <= (SELECT `+n.db.now()+`) ORDER BY snoozed_until LIMIT @most) RETURNING notice_id`,
+		SELECT notice_id FROM notice_states WHERE user_id = @user AND snoozed_until <= `+n.db.moment()+` ORDER BY snoozed_until LIMIT @most) RETURNING notice_id`,
 		map[string]any{"user": user.ID, "most": wakeNotices}).Scan(&due).Error
 	if err != nil || len(due) == 0 {
 		return nil, err

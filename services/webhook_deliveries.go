@@ -95,14 +95,11 @@ func (w *Webhooks) due(ctx context.Context) (ids []int64, err error) {
 	if w.some.Store(some); !some {
 		return nil, nil
 	}
-	now := w.now()
+	now := w.db.moment()
 	// The first alone, which the index gives at once. A node may be at it, and then there is nothing to be claimed.
 	err = db.Raw("SELECT id FROM webhooks w WHERE disabled_at IS NULL AND (SELECT min(due_at) FROM webhook_deliveries d WHERE d.webhook_id = w.id) <= " + now).Scan(&ids).Error
 	return ids, err
 }
-
-// now is asked once a statement: asked again for each row it would keep PostgreSQL from using an index.
-func (w *Webhooks) now() string { return "(SELECT " + w.db.now() + ")" }
 
 // lane sends to one webhook what is due, as long as something arrives. One that does not answer is asked again at the
 // next look and not at once.
@@ -165,7 +162,7 @@ func (w *Webhooks) claim(ctx context.Context, id int64) (rows []webhookDelivery,
 	if w.db.Dialect == Postgres {
 		lock = " FOR UPDATE OF d SKIP LOCKED"
 	}
-	now := w.now()
+	now := w.db.moment()
 	err = w.db.Write.WithContext(ctx).Raw(`UPDATE webhook_deliveries SET leased_until = `+now+` + ?, attempts = attempts + 1 WHERE id IN (
 		SELECT d.id FROM webhook_deliveries d WHERE d.webhook_id = ? AND d.due_at <= `+now+` AND d.leased_until <= `+now+` AND d.id = (
 			SELECT min(e.id) FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id AND e.session_id = d.session_id)
@@ -242,7 +239,7 @@ func (w *Webhooks) settle(ctx context.Context, hook *models.Webhook, d *webhookD
 	if status == 0 {
 		set, args = "last_status = NULL", nil
 	}
-	now := w.now()
+	now := w.db.moment()
 	var after func(tx *gorm.DB) error
 	w.attempts.inc(webhookOutcome(d, status, arrived))
 	switch {
@@ -289,7 +286,7 @@ func (w *Webhooks) arrived(tx *gorm.DB, hook *models.Webhook, d *webhookDelivery
 	if err := tx.Exec("DELETE FROM webhook_deliveries WHERE id = ?", d.ID).Error; err != nil || hook.FailingSince == nil {
 		return err
 	}
-	now := w.now()
+	now := w.db.moment()
 	return tx.Exec("UPDATE webhook_deliveries SET due_at = "+now+" WHERE webhook_id = ? AND due_at > "+now+" AND due_at - "+now+" <= ? * ("+now+" - ?)",
 		hook.ID, webhookAway, *hook.FailingSince).Error
 }
@@ -306,7 +303,7 @@ func (w *Webhooks) failed(tx *gorm.DB, hook *models.Webhook, d *webhookDelivery)
 	}
 	wait := webhookWaits[d.Attempts-1]
 	wait += time.Duration(rand.Int64N(int64(wait)/5)) - wait/10 //nolint:gosec // jitter: receivers that many nodes wait for are not asked by all at once
-	late := tx.Exec("UPDATE webhook_deliveries SET leased_until = 0, due_at = "+w.now()+" + ? WHERE id = ? AND attempts = ?", wait.Milliseconds(), d.ID, d.Attempts)
+	late := tx.Exec("UPDATE webhook_deliveries SET leased_until = 0, due_at = "+w.db.moment()+" + ? WHERE id = ? AND attempts = ?", wait.Milliseconds(), d.ID, d.Attempts)
 	if late.Error != nil || late.RowsAffected == 0 {
 		return late.Error
 	}
