@@ -112,7 +112,7 @@ func newNode(ctx context.Context, s *config.Settings, db *services.Database, has
 	if n.journal, err = journal.Open(ctx, db.Read, db.Write, announcer, log); err != nil {
 		return nil, err
 	}
-	throttle := services.NewThrottle(services.Rate{Count: s.LoginRate.Count, Per: s.LoginRate.Per}, time.Now)
+	throttle := services.NewThrottle(models.Rate(s.LoginRate), time.Now)
 	limits := models.SessionLimits{Idle: s.SessionIdle, Max: s.SessionMax, Warning: s.SessionWarning}
 	vault := services.NewVault(ring)
 	if err := vault.Reseal(ctx, db, log); err != nil {

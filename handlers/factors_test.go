@@ -216,7 +216,7 @@ func TestOneCodeSignsInOnce(t *testing.T) {
 //
 // Security: S29
 func TestWrongCodesAreThrottled(t *testing.T) {
-	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 3, Per: time.Minute} }, func(s *site) {
+	onEach(t, func(set *settings) { set.rate = models.Rate{Count: 3, Per: time.Minute} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		a, codes := c.enroll()

@@ -17,7 +17,6 @@ import (
 	"belfry/internal/testoidc"
 	"belfry/internal/testpg"
 	"belfry/models"
-	"belfry/services"
 )
 
 // logoutToken is a good one but for what is changed; nil leaves a claim out.
@@ -347,7 +346,7 @@ func TestBackchannelForm(t *testing.T) {
 // TestBackchannelThrottle: who guesses is slowed down, for each guess may cost a look at the provider's keys.
 // Security: S41
 func TestBackchannelThrottle(t *testing.T) {
-	onEach(t, func(set *settings) { federated()(set); set.rate = services.Rate{Count: 1, Per: time.Hour} }, func(s *site) {
+	onEach(t, func(set *settings) { federated()(set); set.rate = models.Rate{Count: 1, Per: time.Hour} }, func(s *site) {
 		for range 20 {
 			s.backchannel(s.logoutToken(nil)).refused(400, "invalid")
 		}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"belfry/models"
-	"belfry/services"
 )
 
 // TestForwarded: what a client says of its own address counts only through a proxy that is trusted.
@@ -17,7 +16,7 @@ func TestForwarded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(set *settings) {
 				set.proxies = proxies
-				set.rate = services.Rate{Count: 2, Per: time.Minute}
+				set.rate = models.Rate{Count: 2, Per: time.Minute}
 			}, func(s *site) {
 				s.addUser("anna", models.RoleUser)
 				pair := map[string]any{"username": "anna", "password": password}

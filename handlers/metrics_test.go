@@ -16,7 +16,6 @@ import (
 
 	"belfry/internal/testpg"
 	"belfry/models"
-	"belfry/services"
 )
 
 // scrape is what the internal listener gives to Prometheus: its text, and each sample's value by name and labels.
@@ -77,7 +76,7 @@ func (s *site) measures(want map[string]float64) {
 
 // TestMetrics: what happens is counted, each thing once and under its name.
 func TestMetrics(t *testing.T) {
-	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 3, Per: time.Hour}; set.streams.PerUser = 2 }, func(s *site) {
+	onEach(t, func(set *settings) { set.rate = models.Rate{Count: 3, Per: time.Hour}; set.streams.PerUser = 2 }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		anna := s.login("anna")
 		st := anna.stream("/sse/stream")

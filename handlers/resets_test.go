@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"belfry/models"
-	"belfry/services"
 )
 
 // resetLink makes a link and gives its token.
@@ -104,7 +103,7 @@ func TestResetKeepsTheSecondFactor(t *testing.T) {
 //
 // Security: S29
 func TestResetsAreThrottled(t *testing.T) {
-	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 1, Per: time.Hour} }, func(s *site) {
+	onEach(t, func(set *settings) { set.rate = models.Rate{Count: 1, Per: time.Hour} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		token := s.bearer(s.addKey(models.ScopeUsersWrite)).resetLink("anna")
 		for range 20 {

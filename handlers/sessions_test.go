@@ -233,7 +233,7 @@ func TestIdle(t *testing.T) {
 //
 // Security: S29
 func TestThrottle(t *testing.T) {
-	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 3, Per: time.Minute} }, func(s *site) {
+	onEach(t, func(set *settings) { set.rate = models.Rate{Count: 3, Per: time.Minute} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.addUser("bob", models.RoleUser)
 		c := s.login("anna")

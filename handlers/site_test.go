@@ -51,7 +51,7 @@ type settings struct {
 	limits    models.SessionLimits
 	streams   services.StreamSettings
 	ticketTTL time.Duration
-	rate      services.Rate
+	rate      models.Rate
 	secure    bool
 	proxies   []netip.Prefix
 	origins   middleware.Origins
@@ -68,7 +68,7 @@ func defaults() settings {
 		limits:    models.SessionLimits{Idle: 15 * time.Minute, Max: 12 * time.Hour, Warning: time.Minute},
 		streams:   services.StreamSettings{Heartbeat: 15 * time.Second, PerUser: 32, Drain: time.Second},
 		ticketTTL: time.Minute,
-		rate:      services.Rate{Count: 1000, Per: time.Minute},
+		rate:      models.Rate{Count: 1000, Per: time.Minute},
 		origins:   middleware.Origins{"https://app.example", "http://localhost:5173"},
 		public:    homepage,
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"belfry/models"
-	"belfry/services"
 )
 
 func secret(text string) map[string]any { return map[string]any{"password": text} }
@@ -97,7 +96,7 @@ func TestFifthWrong(t *testing.T) {
 //
 // Security: L13
 func TestUnlockRace(t *testing.T) {
-	onEach(t, func(set *settings) { set.rate = services.Rate{Count: 1000, Per: time.Minute} }, func(s *site) {
+	onEach(t, func(set *settings) { set.rate = models.Rate{Count: 1000, Per: time.Minute} }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
 		c.post("/api/v1/session/lock", nil).want(200)

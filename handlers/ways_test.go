@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"belfry/models"
-	"belfry/services"
 )
 
 // TestWays: where there is a provider its name is told, and who is known there may unlock by it.
@@ -39,7 +38,7 @@ func TestWays(t *testing.T) {
 func TestBegunWithoutEnd(t *testing.T) {
 	onEach(t, func(set *settings) {
 		federated()(set)
-		set.rate = services.Rate{Count: 1, Per: time.Hour}
+		set.rate = models.Rate{Count: 1, Per: time.Hour}
 	}, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		for range 10 {

@@ -133,7 +133,7 @@ func newNode(t testing.TB, address string, settings ...setting) *node {
 	ring, err := NewKeyring(ctx, db, nil)
 	must(t, err)
 	n.tokens = NewTokens(ring, limits.Max, time.Minute)
-	n.throttle = NewThrottle(Rate{Count: 10, Per: time.Minute}, time.Now)
+	n.throttle = NewThrottle(models.Rate{Count: 10, Per: time.Minute}, time.Now)
 	n.factors = NewFactors(db, NewVault(ring), n.throttle, "belfry.example")
 	n.sessions = NewSessions(db, n.journal, testHasher(), n.tokens, n.throttle, n.factors, limits, log)
 	n.passkeys = NewPasskeys(db, n.sessions, homepage, log)

@@ -9,12 +9,6 @@ import (
 	"belfry/models"
 )
 
-// Rate is how many failures are let through in a span of time.
-type Rate struct {
-	Count int
-	Per   time.Duration
-}
-
 // addressFactor is how much more an address alone may fail than one account from that address. An
 // office behind one address must not be shut out by a colleague who forgot a password.
 const addressFactor = 20
@@ -31,7 +25,7 @@ const throttleEntries = 100_000
 // gets n times as many tries.
 type Throttle struct {
 	mu      sync.Mutex
-	rate    Rate
+	rate    models.Rate // of failures
 	now     func() time.Time
 	buckets map[string]bucket
 
@@ -44,8 +38,8 @@ type bucket struct {
 	empty time.Time // when they will be
 }
 
-// NewThrottle makes a throttle; now is time.Now outside tests.
-func NewThrottle(rate Rate, now func() time.Time) *Throttle {
+// NewThrottle lets through so many failures; now is time.Now outside tests.
+func NewThrottle(rate models.Rate, now func() time.Time) *Throttle {
 	return &Throttle{rate: rate, now: now, buckets: map[string]bucket{},
 		refusals: newCounters(limitAccount, limitAddress, limitSession, limitLogout, limitCode, limitCeremony)}
 }

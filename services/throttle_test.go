@@ -12,7 +12,7 @@ import (
 // clocked is a throttle of 10 a minute whose clock the test moves.
 func clocked() (*Throttle, *time.Time) {
 	now := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
-	return NewThrottle(Rate{Count: 10, Per: time.Minute}, func() time.Time { return now }), &now
+	return NewThrottle(models.Rate{Count: 10, Per: time.Minute}, func() time.Time { return now }), &now
 }
 
 // failures counts how many attempts are let through.
