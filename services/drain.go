@@ -6,11 +6,9 @@ import (
 	"time"
 )
 
-// drainWait is short: another node is there, or this one is back soon.
-func drainWait() time.Duration { return jitter(time.Second, 5*time.Second) }
-
-// Away is all that a stream says which cannot be opened now but soon.
-func Away() []byte { return pauseFrame(drainWait()) }
+// Away is all that a stream says which cannot be opened now but soon. The pause is short: another node is there, or this one is
+// back.
+func Away() []byte { return pauseFrame(jitter(time.Second, 5*time.Second)) }
 
 // Draining is closed when streams are being sent away.
 func (s *Streams) Draining() <-chan struct{} { return s.draining }

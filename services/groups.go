@@ -69,7 +69,7 @@ func (g *Groups) AddOnce(ctx context.Context, name, displayName string, once Rep
 		return id, g.db.record(tx, groupAct("added", name))
 	})
 	if isDuplicate(err) {
-		return nil, false, models.Errorf(models.CodeConflict, "A group of this name exists already.")
+		return nil, false, errGroupTaken
 	}
 	if err != nil {
 		return nil, false, err
@@ -77,10 +77,12 @@ func (g *Groups) AddOnce(ctx context.Context, name, displayName string, once Rep
 	group = &models.Group{}
 	err = g.db.Write.WithContext(ctx).Take(group, id).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, false, models.Errorf(models.CodeConflict, "What this request made is gone again.")
+		return nil, false, errGoneAgain
 	}
 	return group, replayed, err
 }
+
+var errGroupTaken = models.Errorf(models.CodeConflict, "A group of this name exists already.")
 
 // List gives every group with its members, by name.
 func (g *Groups) List(ctx context.Context) ([]GroupView, error) { return g.views(ctx, "", nil) }
@@ -173,7 +175,7 @@ func (g *Groups) Update(ctx context.Context, name string, c GroupChange) (*Group
 		return g.apply(tx, group, c)
 	})
 	if isDuplicate(err) {
-		err = models.Errorf(models.CodeConflict, "A group of this name exists already.")
+		err = errGroupTaken
 	}
 	if err != nil {
 		return nil, err

@@ -80,11 +80,8 @@ func (m *Metrics) log(f figures) {
 	s := m.Journal.Stats()
 	f.gauge("belfry_log_head", "The last entry of the log that this node knows of.", float64(s.Head))
 	f.gauge("belfry_log_cursor", "The last entry of the log that this node has handed on.", float64(s.Cursor))
-	upToDate := 0.0
-	if _, fresh := m.Journal.Fresh(); fresh {
-		upToDate = 1
-	}
-	f.gauge("belfry_log_up_to_date", "1 while this node has lately handed on all that the log held; 0 = it asks the database for what it else has in memory.", upToDate)
+	_, fresh := m.Journal.Fresh()
+	f.gauge("belfry_log_up_to_date", "1 while this node has lately handed on all that the log held; 0 = it asks the database for what it else has in memory.", truth(fresh))
 	f.counter("belfry_gaps_total", "Times an entry of the log was missing between two others; it is read again.", s.Holes)
 	for kind := range m.Streams.entries {
 		f.counter("belfry_entries_appended_total", "Entries of the log that this node committed, by kind.", s.Appended[kind], "kind", kind)
@@ -129,7 +126,10 @@ func (m *Metrics) state(f figures) {
 	for _, state := range []models.SessionState{models.SessionActive, models.SessionLocked, models.SessionEnded} {
 		f.gauge("belfry_sessions", "Sessions by state, those that ended as long as they are kept; the same on each node.", float64(sessions[state]), "state", string(state))
 	}
-	if used, err := m.DB.notifyQueue(ctx); err == nil && m.DB.Dialect == Postgres {
+	if m.DB.Dialect != Postgres {
+		return
+	}
+	if used, err := m.DB.notifyQueue(ctx); err == nil {
 		f.gauge("belfry_notify_queue_ratio", "How full PostgreSQL's queue of notifications is; at 1 every publish fails.", used)
 	}
 }
@@ -155,11 +155,9 @@ func (s *Sessions) countStates(ctx context.Context) (map[models.SessionState]int
 	return counts, err
 }
 
-// notifyQueue is the used part of the queue that a listener which sleeps in a transaction keeps from being emptied, 0 to 1.
+// notifyQueue is the used part of PostgreSQL's queue that a listener which sleeps in a transaction keeps from being emptied, 0 to 1.
 func (d *Database) notifyQueue(ctx context.Context) (used float64, err error) {
-	if d.Dialect == Postgres {
-		err = d.Read.WithContext(ctx).Raw("SELECT pg_notification_queue_usage()").Scan(&used).Error
-	}
+	err = d.Read.WithContext(ctx).Raw("SELECT pg_notification_queue_usage()").Scan(&used).Error
 	return used, err
 }
 

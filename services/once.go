@@ -23,7 +23,10 @@ type Repeatable struct {
 	Brief bool
 }
 
-var errOnceReused = models.Errorf(models.CodeIdempotencyMismatch, "This Idempotency-Key was used for another request.")
+var (
+	errOnceReused = models.Errorf(models.CodeIdempotencyMismatch, "This Idempotency-Key was used for another request.")
+	errGoneAgain  = models.Errorf(models.CodeConflict, "What this request made is gone again.")
+)
 
 // retryStretch is how long a brief request is known at least, and at most twice as long. Senders of alerts that got no
 // answer try again within a minute; they remind of an alert, by the same words, after five minutes at the earliest.

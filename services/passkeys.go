@@ -207,7 +207,7 @@ func (p *Passkeys) Add(ctx context.Context, l *Live, n NewPasskey, once Repeatab
 	key = &models.Passkey{}
 	err = p.db.Write.WithContext(ctx).Take(key, "id = ? AND user_id = ?", id, l.UserID).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, false, models.Errorf(models.CodeConflict, "What this request made is gone again.")
+		return nil, false, errGoneAgain
 	}
 	return key, replayed, err
 }

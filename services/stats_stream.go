@@ -25,7 +25,7 @@ func (s *Streams) OpenStats(ctx context.Context, n *Nodes, cookie string, ticket
 	defer cancel()
 	if s.isDraining() {
 		s.openings.inc(openingDraining)
-		return Opening{First: pauseFrame(drainWait())}, nil
+		return Opening{First: Away()}, nil
 	}
 	who, err := s.identify(ctx, StreamRequest{Cookie: cookie, Ticket: ticket})
 	switch {

@@ -179,7 +179,7 @@ func (s *Streams) Follow(ctx context.Context, hints <-chan struct{}) {
 		s.summaries.clear(head.Offset)
 		s.hub.Reset(head.Offset)
 		for _, c := range s.hub.All() {
-			c.End(pauseFrame(drainWait())) // they come back with positions that get a reset
+			c.End(Away()) // they come back with positions that get a reset
 		}
 	})
 }

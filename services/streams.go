@@ -133,7 +133,7 @@ func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) 
 	ctx = limited
 	if s.isDraining() {
 		s.openings.inc(openingDraining)
-		return Opening{First: pauseFrame(drainWait())}, nil
+		return Opening{First: Away()}, nil
 	}
 	who, err := s.identify(ctx, req)
 	if err != nil {

@@ -31,7 +31,7 @@ func (s *Streams) OpenTask(ctx context.Context, t *Tasks, req TaskStreamRequest)
 	defer cancel()
 	if s.isDraining() {
 		s.openings.inc(openingDraining)
-		return Opening{First: pauseFrame(drainWait())}, nil
+		return Opening{First: Away()}, nil
 	}
 	who, err := s.identify(ctx, StreamRequest{Cookie: req.Cookie, Ticket: req.Ticket})
 	if err != nil {

@@ -119,7 +119,7 @@ func (u *Users) AddOnce(ctx context.Context, n NewUser, once Repeatable) (user *
 	user = &models.User{}
 	err = u.db.Write.WithContext(ctx).Take(user, id).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, false, models.Errorf(models.CodeConflict, "What this request made is gone again.")
+		return nil, false, errGoneAgain
 	}
 	return user, replayed, err
 }

@@ -95,7 +95,7 @@ func (w *Webhooks) Create(ctx context.Context, address string, events []models.W
 	var row models.Webhook
 	if err := w.db.Write.WithContext(ctx).Take(&row, id).Error; err != nil {
 		if errors.Is(err, gorm.ErrRecordNotFound) {
-			err = models.Errorf(models.CodeConflict, "What this request made is gone again.")
+			err = errGoneAgain
 		}
 		return NewWebhook{}, err
 	}
