@@ -52,10 +52,7 @@ func (g *grown) rouse() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.set = false
-		select {
-		case g.wake <- struct{}{}:
-		default:
-		}
+		ring(g.wake)
 	})
 }
 

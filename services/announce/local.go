@@ -38,9 +38,12 @@ func (l *Local) Announce(string, []journal.Entry) { l.hint() }
 func (l *Local) Cause(int64) *tracing.Cause { return nil }
 
 // hint wakes this node's tail. Hints that nobody took yet become one.
-func (l *Local) hint() {
+func (l *Local) hint() { ring(l.hints) }
+
+// ring leaves a value in a channel that has room for one, unless one is there.
+func ring(bell chan<- struct{}) {
 	select {
-	case l.hints <- struct{}{}:
+	case bell <- struct{}{}:
 	default:
 	}
 }

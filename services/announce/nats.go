@@ -128,7 +128,7 @@ func (n *NATS) Announce(epoch string, entries []journal.Entry) {
 	n.mu.Lock()
 	n.add(epoch, entries[len(entries)-1].Offset, entries)
 	n.mu.Unlock()
-	n.kick()
+	ring(n.wake)
 }
 
 // add puts more into what waits to be told; the caller holds n.mu.
@@ -158,13 +158,6 @@ func (n *NATS) take() hint {
 	return h
 }
 
-func (n *NATS) kick() {
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
-}
-
 // Healthy reports whether hints of other nodes can come in. Without them the poll floor serves.
 func (n *NATS) Healthy() bool {
 	conn := n.conn.Load()
@@ -175,12 +168,7 @@ func (n *NATS) Healthy() bool {
 // there when it begins.
 func (n *NATS) Run(ctx context.Context, tail Tail) {
 	up, closed := make(chan struct{}, 1), make(chan struct{})
-	connected := func(*nats.Conn) {
-		select {
-		case up <- struct{}{}:
-		default:
-		}
-	}
+	connected := func(*nats.Conn) { ring(up) }
 	options := n.options
 	options.CustomDialer = dialer{ctx: ctx}
 	options.ConnectedCB, options.ReconnectedCB = connected, connected
@@ -247,7 +235,7 @@ func (n *NATS) listening(ctx context.Context, conn *nats.Conn) {
 	}
 	n.log.Info("hints between nodes come by NATS", "server", conn.ConnectedUrlRedacted())
 	n.hint()
-	n.kick()
+	ring(n.wake)
 }
 
 // send tells what is pending. What cannot be told stays, without its entries.

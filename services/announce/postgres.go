@@ -74,10 +74,7 @@ func (p *Postgres) tell(offset int64) {
 			break
 		}
 	}
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	ring(p.wake)
 }
 
 // Cause is what another node has told of an entry.
