@@ -2,13 +2,9 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path"
 	"strconv"
-	"strings"
 
 	"github.com/pressly/goose/v3"
 	goosedb "github.com/pressly/goose/v3/database"
@@ -86,13 +82,11 @@ type migrationState struct {
 
 // Run looks without goose's own status, which makes the table of versions where there is none.
 func (c migrateStatusCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
-	if file, ok := strings.CutPrefix(s.DatabaseURL, "sqlite:"); ok {
-		if _, err := os.Stat(strings.TrimPrefix(file, "//")); errors.Is(err, fs.ErrNotExist) {
-			if c.JSON {
-				return term.json([]migrationState{})
-			}
-			return term.say("there is no database yet; migrate makes it")
+	if services.FileMissing(s.DatabaseURL) {
+		if c.JSON {
+			return term.json([]migrationState{})
 		}
+		return term.say("there is no database yet; migrate makes it")
 	}
 	return withDatabase(ctx, s, func(db *services.Database) error {
 		provider, err := migrations.Provider(db.Dialect, db.SQL())

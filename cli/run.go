@@ -75,11 +75,12 @@ func (c *runCmd) Run(ctx context.Context, s *config.Settings, term *console) err
 	output.end() // and only now is ended read
 	limit := time.AfterFunc(max(c.Wait, 0), cancel)
 	defer limit.Stop()
-	if err := <-kept; err != nil && log.task == 0 {
+	switch err, n := <-kept, output.dropped(); {
+	case err != nil && log.task == 0:
 		fmt.Fprintln(term.err, "belfry: the output is not kept:", describe(err))
-	} else if err != nil {
+	case err != nil:
 		fmt.Fprintln(term.err, "belfry: the log is not whole, and the task looks as if it ran:", describe(err))
-	} else if n := output.dropped(); n > 0 {
+	case n > 0:
 		fmt.Fprintf(term.err, "belfry: %d bytes of output are not in the log: the server was away for too long\n", n)
 	}
 	if ended.code == 0 {

@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"belfry/config"
@@ -31,15 +29,13 @@ type serveCmd struct {
 // requests to it has to see first that it is not ready.
 const noticeTime = 3 * time.Second
 
-// Run serves until it is told to stop by SIGTERM or SIGINT.
+// Run serves until ctx ends, as it does at SIGTERM and SIGINT.
 func (cmd *serveCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
 	if cmd.Demo {
 		if err := demoAllowed(s); err != nil {
 			return err
 		}
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
 	level := tracing.NewLevel(s.LogLevel)
 	log := newLogger(s, level, term.err)
 	defer levelBySignal(level, log)()

@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"belfry/client"
+	"belfry/models"
 )
-
-// codeNeeded is the refusal of a right password that is not enough.
-const codeNeeded = "second_factor_required"
 
 // signInAs begins a session for a person whose password is typed, or comes on standard input. Where an authenticator's
 // code is needed it is asked for too.
@@ -21,7 +19,7 @@ func signInAs(ctx context.Context, term *console, baseURL, name string, fromStdi
 	}
 	who := client.Credentials{Username: name, Password: password}
 	session, err := client.SignIn(ctx, baseURL, who, options...)
-	if p, refused := errors.AsType[*client.Problem](err); !refused || p.Code != codeNeeded {
+	if p, refused := errors.AsType[*client.Problem](err); !refused || p.Code != string(models.CodeSecondFactor) { // of a right password that is not enough
 		return session, err
 	}
 	terminal, ok := term.terminal()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 
 	"belfry/client"
@@ -130,7 +129,7 @@ func (c *tailCmd) printNotice(term *console, data []byte) error {
 		return fmt.Errorf("a notice cannot be read: %w", err)
 	}
 	line := fmt.Sprintf("%s  %-8s  %s", clockTime(n.CreatedAt), printable(n.Severity), printable(n.Title))
-	if body := strings.Join(strings.Fields(n.Body), " "); body != "" {
+	if body := oneLine(n.Body); body != "" {
 		line += ": " + printable(body)
 	}
 	if n.URL != "" {
