@@ -115,48 +115,50 @@ func CheckText(raw []byte) error {
 	if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 		return errText
 	}
-	for at := bytes.IndexByte(raw, '\\'); at >= 0 && at < len(raw); {
-		next := at + 2 // past the escape, whatever it is
-		if unit, ok := escapedUnit(raw[at:]); ok {
-			next = at + 6
-			switch {
-			case unit == 0:
+	for rest := raw; ; {
+		at := bytes.IndexByte(rest, '\\')
+		if at < 0 {
+			return nil
+		}
+		rest = rest[at:]
+		unit, ok := escapedUnit(rest)
+		if !ok {
+			rest = rest[min(2, len(rest)):] // past the escape, whatever it is
+			continue
+		}
+		rest = rest[unitLength:]
+		switch {
+		case unit == 0:
+			return errText
+		case utf16.IsSurrogate(rune(unit)):
+			low, ok := escapedUnit(rest)
+			if !ok || utf16.DecodeRune(rune(unit), rune(low)) == utf8.RuneError {
 				return errText
-			case utf16.IsSurrogate(rune(unit)):
-				low, ok := escapedUnit(raw[min(next, len(raw)):])
-				if !ok || utf16.DecodeRune(rune(unit), rune(low)) == utf8.RuneError {
-					return errText
-				}
-				next += 6
 			}
+			rest = rest[unitLength:]
 		}
-		if next >= len(raw) {
-			return nil
-		}
-		found := bytes.IndexByte(raw[next:], '\\')
-		if found < 0 {
-			return nil
-		}
-		at = next + found
 	}
-	return nil
 }
+
+const unitLength = len(`\uXXXX`)
 
 // escapedUnit reads \uXXXX at the beginning of text.
 func escapedUnit(text []byte) (uint16, bool) {
-	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+	if len(text) < unitLength || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
 	}
-	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	unit, err := strconv.ParseUint(string(text[2:unitLength]), 16, 16)
 	return uint16(unit), err == nil
 }
+
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // CleanAddress refuses paths and queries that are not text: no name of ours can be one, and databases
 // answer them with a fault.
 func CleanAddress(log *slog.Logger) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		path, query := c.Request.URL.Path, c.Request.URL.RawQuery
-		if !utf8.ValidString(path) || bytes.IndexByte([]byte(path), 0) >= 0 {
+		if !isText(path) {
 			Refuse(c, log, models.ErrNotFound)
 			return
 		}
@@ -168,7 +170,7 @@ func CleanAddress(log *slog.Logger) gin.HandlerFunc {
 				continue // a stream answers a position that is none with reset, as it does the header
 			}
 			for _, v := range append(values, name) {
-				if !utf8.ValidString(v) || bytes.IndexByte([]byte(v), 0) >= 0 {
+				if !isText(v) {
 					Refuse(c, log, models.InvalidField("query", "UTF-8 text without NUL."))
 					return
 				}

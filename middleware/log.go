@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-
-	"belfry/models"
 )
 
 // Log writes a line for each request: never its query, which may carry a ticket, nor a header or body, but for the id of the request.
@@ -44,7 +42,7 @@ func Recover(log *slog.Logger) gin.HandlerFunc {
 			}
 			log.ErrorContext(c.Request.Context(), "a handler panicked", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if !c.Writer.Written() {
-				Refuse(c, log, models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged."))
+				Refuse(c, log, errInternal)
 			}
 		}()
 		c.Next()

@@ -14,7 +14,7 @@ import (
 
 type principalKey struct{}
 
-// PrincipalOf tells who is asking. It is never nil behind Authenticate.
+// PrincipalOf tells who is asking: nobody, where Authenticate has not found out. It is never nil.
 func PrincipalOf(ctx context.Context) *services.Principal {
 	p, ok := ctx.Value(principalKey{}).(*services.Principal)
 	if !ok {

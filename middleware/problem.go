@@ -75,6 +75,8 @@ func (p *Problem) ContentType(string) string { return problemType }
 
 const problemType = "application/problem+json"
 
+var errInternal = models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged.")
+
 // problemOf turns any error into what the caller may know of it.
 func problemOf(err error) *Problem {
 	e, ok := errors.AsType[*models.Error](err)
@@ -83,7 +85,7 @@ func problemOf(err error) *Problem {
 	case services.IsPassing(err), errors.Is(err, context.Canceled):
 		e = models.Unavailable(err)
 	default:
-		e = models.Errorf(models.CodeInternal, "Something went wrong on our side. It has been logged.")
+		e = errInternal
 	}
 	code := e.Code
 	if code == models.CodeUnreadable {
@@ -109,12 +111,7 @@ func logged(ctx context.Context, log *slog.Logger, p *Problem, err error) {
 
 // Refuse answers a Gin request with a problem and ends its chain.
 func Refuse(c *gin.Context, log *slog.Logger, err error) {
-	p := problemOf(err)
-	logged(c.Request.Context(), log, p, err)
-	writeProblem(c, p)
-}
-
-func writeProblem(c *gin.Context, p *Problem) {
+	p := ProblemOf(c.Request.Context(), log, err)
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic("middleware: a problem has no JSON: " + err.Error()) // strings and numbers always have
@@ -164,7 +161,7 @@ func humaProblem(status int, errs []error) *Problem {
 	case http.StatusRequestEntityTooLarge:
 		e.Code, e.Detail = models.CodeTooLarge, "The body is too large."
 	case http.StatusInternalServerError:
-		e.Code, e.Detail = models.CodeInternal, "Something went wrong on our side. It has been logged."
+		e = errInternal
 	}
 	if e.Code == models.CodeInvalid {
 		for _, err := range errs {
