@@ -37,17 +37,17 @@ type subscribedView struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// subscribePush needs no memory of keys: the same subscription again changes nothing.
 func (s *Server) subscribePush(ctx context.Context, in *subscribePushInput) (*created[subscribedView], error) {
-	if _, err := in.repeatable(ctx, "POST /push/subscriptions"); err != nil {
-		return nil, err
-	}
-	err := s.Push.Subscribe(ctx, middleware.PrincipalOf(ctx).Live,
-		services.NewPushSubscription{Endpoint: in.Body.Endpoint, P256dh: in.Body.Keys.P256dh, Auth: in.Body.Keys.Auth})
+	once, err := in.repeatable(ctx, "POST /push/subscriptions")
 	if err != nil {
 		return nil, err
 	}
-	return createdAnswer(subscribedView{Endpoint: in.Body.Endpoint}, false), nil
+	replayed, err := s.Push.Subscribe(ctx, middleware.PrincipalOf(ctx).Live,
+		services.NewPushSubscription{Endpoint: in.Body.Endpoint, P256dh: in.Body.Keys.P256dh, Auth: in.Body.Keys.Auth}, once)
+	if err != nil {
+		return nil, err
+	}
+	return createdAnswer(subscribedView{Endpoint: in.Body.Endpoint}, replayed), nil
 }
 
 type unsubscribePushInput struct {

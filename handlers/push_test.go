@@ -26,6 +26,25 @@ func pushBody(t *testing.T) func() map[string]any {
 	}
 }
 
+// TestPushSubscriptionIsKept: under an Idempotency-Key the same subscription gets the same answer, and another is refused; once it
+// is gone it is not said that it was made.
+func TestPushSubscriptionIsKept(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		c := s.login("anna")
+		keyed, body := c.with("Idempotency-Key", "this browser"), pushBody(t)
+		first := keyed.post("/api/v1/push/subscriptions", body()).want(201)
+		again := keyed.post("/api/v1/push/subscriptions", body()).want(201)
+		if string(first.body) != string(again.body) || first.header.Get("Idempotency-Replayed") != "" || again.header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("first %v %s, again %v %s", first.header, first.body, again.header, again.body)
+		}
+		keyed.post("/api/v1/push/subscriptions", pushBody(t)()).refused(422, "idempotency_mismatch")
+		c.do(http.MethodDelete, "/api/v1/push/subscriptions", map[string]any{"endpoint": endpoint}).want(204)
+		keyed.post("/api/v1/push/subscriptions", body()).refused(409, "conflict")
+		c.post("/api/v1/push/subscriptions", body()).want(201)
+	})
+}
+
 // TestPushSubscriptions: a browser subscribes with what its PushSubscription.toJSON() gives, for as long as the session lasts.
 //
 // Security: S46

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdh"
 	"encoding/base64"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -116,36 +117,44 @@ type NewPushSubscription struct {
 
 // Subscribe has a browser told of notices for as long as its session lasts. The same endpoint again is the same browser:
 // it belongs to the new session from then on.
-func (p *Push) Subscribe(ctx context.Context, l *Live, n NewPushSubscription) error {
+func (p *Push) Subscribe(ctx context.Context, l *Live, n NewPushSubscription, once Repeatable) (replayed bool, err error) {
 	service, err := p.check(n)
 	if err != nil {
-		return err
+		return false, err
 	}
-	err = p.db.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+	made, replayed, err := p.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
 		if err := p.sessions.stillActive(tx, l); err != nil {
-			return err // or it would be left behind by a session that has just ended
+			return 0, err // or it would be left behind by a session that has just ended
 		}
 		head, err := journal.HeadIn(tx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		var others int64
 		if err := tx.Raw("SELECT count(*) FROM push_subscriptions WHERE session_id = ? AND endpoint <> ?", l.ID, n.Endpoint).Scan(&others).Error; err != nil {
-			return err
+			return 0, err
 		}
 		if others >= models.MaxPushSubscriptions {
-			return models.Errorf(models.CodeConflict, "This session has as many subscriptions as it can have.")
+			return 0, models.Errorf(models.CodeConflict, "This session has as many subscriptions as it can have.")
 		}
 		// Who subscribes again in the same session is told of all since the first time.
-		return tx.Exec(`INSERT INTO push_subscriptions (endpoint, service, p256dh, auth, session_id, user_id, after_offset, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, `+p.db.now()+`)
+		err = tx.Raw(`INSERT INTO push_subscriptions (endpoint, service, p256dh, auth, session_id, user_id, after_offset, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, `+p.db.now()+`)
 			ON CONFLICT (endpoint) DO UPDATE SET p256dh = excluded.p256dh, auth = excluded.auth, user_id = excluded.user_id, session_id = excluded.session_id, created_at = excluded.created_at,
-			after_offset = CASE WHEN push_subscriptions.session_id = excluded.session_id THEN push_subscriptions.after_offset ELSE excluded.after_offset END`,
-			n.Endpoint, service, n.P256dh, n.Auth, l.ID, l.UserID, head.Offset).Error
+			after_offset = CASE WHEN push_subscriptions.session_id = excluded.session_id THEN push_subscriptions.after_offset ELSE excluded.after_offset END RETURNING id`,
+			n.Endpoint, service, n.P256dh, n.Auth, l.ID, l.UserID, head.Offset).Scan(&id).Error
+		return id, err
 	})
-	if err == nil {
-		p.some.Store(true)
+	if err != nil {
+		return false, err
 	}
-	return err
+	p.some.Store(true)
+	if replayed {
+		err = p.db.Write.WithContext(ctx).Select("id").Take(&models.PushSubscription{}, "id = ?", made).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			err = errGoneAgain
+		}
+	}
+	return replayed, err
 }
 
 // The sizes of what a browser subscribes with (RFC 8291 §3.2): a longer secret would be no more of one.

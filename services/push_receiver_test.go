@@ -215,12 +215,17 @@ func pushing(t *testing.T, p *Push) (stop func()) {
 	return stop
 }
 
+func (p *Push) subscribe(t *testing.T, l *Live, n NewPushSubscription) error {
+	_, err := p.Subscribe(t.Context(), l, n, Repeatable{})
+	return err
+}
+
 // subscribed signs a person in, in a browser of their own that is told of notices.
 func (n *node) subscribed(t *testing.T, p *Push, s *pushService, name string) (*browser, *Live) {
 	t.Helper()
 	l, _ := n.signIn(t, name)
 	b := s.browser()
-	must(t, p.Subscribe(t.Context(), l, b.subscription()))
+	must(t, p.subscribe(t, l, b.subscription()))
 	return b, l
 }
 

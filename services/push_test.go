@@ -51,7 +51,7 @@ func TestPush(t *testing.T) {
 		// The same browser, and another person who signs in there.
 		carl := n.person(t, "carl")
 		l, _ := n.signIn(t, "carl")
-		must(t, p.Subscribe(t.Context(), l, bob.subscription()))
+		must(t, p.subscribe(t, l, bob.subscription()))
 		n.publish(t, sender, Target{Users: []string{"bob"}}, titled("not any more"))
 		n.publish(t, sender, Target{Users: []string{"carl"}}, titled("for carl"))
 		if m := s.titled(t, "for carl"); m.browser != bob {
@@ -98,7 +98,7 @@ func TestPushAndTheLock(t *testing.T) {
 		if left := n.subscriptions(t); left != 0 {
 			t.Errorf("%d subscriptions of ended sessions are left", left)
 		}
-		if err := p.Subscribe(t.Context(), live, other.subscription()); codeOf(err) != models.CodeUnauthenticated {
+		if err := p.subscribe(t, live, other.subscription()); codeOf(err) != models.CodeUnauthenticated {
 			t.Errorf("an ended session subscribed: %v", err)
 		}
 	})
@@ -218,18 +218,18 @@ func TestPushSubscribes(t *testing.T) {
 			"keys.p256dh": {good.Endpoint, good.P256dh[:len(good.P256dh)-4] + "AAAA", good.Auth},
 			"keys.auth":   {good.Endpoint, good.P256dh, good.Auth + "AAAA"},
 		} {
-			err := p.Subscribe(t.Context(), l, wrong)
+			err := p.subscribe(t, l, wrong)
 			if e := refused(t, name, err, models.CodeInvalid); len(e.Fields) != 1 || e.Fields[0].Field != name || strings.Contains(fmt.Sprint(e), "127.0.0.1") {
 				t.Errorf("%s: %+v", name, e)
 			}
 		}
 		for range models.MaxPushSubscriptions {
-			must(t, p.Subscribe(t.Context(), l, s.browser().subscription()))
+			must(t, p.subscribe(t, l, s.browser().subscription()))
 		}
-		refused(t, "one too many", p.Subscribe(t.Context(), l, good), models.CodeConflict)
+		refused(t, "one too many", p.subscribe(t, l, good), models.CodeConflict)
 		other, _ := n.signIn(t, "anna")
-		must(t, p.Subscribe(t.Context(), other, good))
-		must(t, p.Subscribe(t.Context(), other, good))
+		must(t, p.subscribe(t, other, good))
+		must(t, p.subscribe(t, other, good))
 		if got := n.subscriptions(t); got != models.MaxPushSubscriptions+1 {
 			t.Errorf("%d subscriptions", got)
 		}
