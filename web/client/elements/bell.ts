@@ -237,6 +237,8 @@ export class BelfryBell extends HTMLElement {
     this.toInbox.hidden = link === null
     if (link !== null) this.toInbox.href = link
     this.renderRows(inbox.items)
+    // A locked page holds nothing that was sent, in what was read out either.
+    if (inbox.state === 'away') [this.polite, this.assertive].forEach((region) => write(region, ''))
     this.renderMessage()
   }
 

@@ -159,6 +159,16 @@ describe('by cookie', () => {
     expect(inbox.unread).toBe(4)
   })
 
+  it('holds no count while locked, whatever was asked for before', async () => {
+    let answer: (counted: { changed: number; unread: number }) => void = () => undefined
+    watch.api.markNotices.mockReturnValue(new Promise((resolve) => (answer = resolve)))
+    const read = inbox.readAll()
+    watch.enter('locked')
+    answer({ changed: 3, unread: 1 })
+    await read
+    expect(inbox.unread).toBeNull()
+  })
+
   it('marks all up to the newest that is on show', async () => {
     watch.api.markNotices.mockResolvedValue({ changed: 3, unread: 0 })
     await inbox.readAll()

@@ -107,7 +107,8 @@ export class Inbox extends Emitter<InboxEvents> {
     if (!newest || !this.connection.watch) return
     const which = { up_to: newest.cursor }
     const { unread } = await this.connection.watch.api.markNotices(which, { read: true })
-    this.change({ ...which, state: 'read', unread })
+    // A locked page has no count, nor does one that is being loaded anew.
+    if (this.state === 'ready') this.change({ ...which, state: 'read', unread })
   }
 
   private greeted(hello: Hello): void {

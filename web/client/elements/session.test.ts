@@ -62,6 +62,17 @@ describe('a session', () => {
     expect(watch.reachable).toBe(false)
   })
 
+  it('is out of reach where a proxy answers for a server that is not there', async () => {
+    await watch.check()
+    answers['/session'] = () => new Response('<h1>Bad gateway</h1>', { status: 502 })
+    await watch.coverAndCheck()
+    expect(watch.phase).toBe('checking')
+    expect(watch.reachable).toBe(false)
+    answers['/session'] = () => Response.json(session())
+    await watch.check()
+    expect(watch.reachable).toBe(true)
+  })
+
   it('of nobody is no session that has ended', async () => {
     answers['/session'] = () => refusal(401)
     await watch.check()

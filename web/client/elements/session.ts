@@ -62,8 +62,10 @@ export class SessionWatch extends Emitter<SessionEvents> {
   check(): Promise<void> {
     this.checkUnderWay ??= this.ask(() => this.present())
       .catch((error: unknown) => {
-        if (isRefusal(error)) this.end(error.reason)
-        else this.emit('change', this.current)
+        if (isRefusal(error)) return this.end(error.reason)
+        // Also what a proxy answers for a server that is not there: to be asked again, then.
+        this.reachable = false
+        this.emit('change', this.current)
       })
       .finally(() => (this.checkUnderWay = null))
     return this.checkUnderWay
@@ -166,7 +168,6 @@ export class SessionWatch extends Emitter<SessionEvents> {
 
   /** Hears of every refusal, whoever asked. */
   private refused(problem: Problem): void {
-    this.reachable = problem.code !== 'network'
     if (this.current !== 'active') return
     if (problem.status === 423) {
       this.reason = null
