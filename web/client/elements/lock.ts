@@ -129,6 +129,7 @@ export class BelfryLock extends HTMLElement {
     this.stops.forEach((stop) => stop())
     this.stops = []
     this.connection = this.watch = null
+    this.warn(null)
     this.uncover()
   }
 
