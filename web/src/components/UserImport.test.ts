@@ -1,7 +1,7 @@
 import { flushPromises } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { aSession, ok, refuse, serve, show, type Answer } from '@/testing'
+import { aSession, later, ok, refuse, serve, show, type Answer } from '@/testing'
 import { useSession } from '@/stores/session'
 import UserImport from './UserImport.vue'
 
@@ -14,7 +14,7 @@ afterEach(() => {
 const settled = (result: string, changes: string[] = [], hasPassword = false) =>
   ok({ result, changes, user: { username: '', disabled: false, has_password: hasPassword } })
 
-const answers: Record<string, () => Answer> = {
+const answers: Record<string, () => Answer | Promise<Answer>> = {
   'PUT /users/ada': () => settled('added', ['groups']),
   'PUT /users/bob': () => settled('changed', ['role'], true),
   'PUT /users/cem': () =>
@@ -26,7 +26,7 @@ const answers: Record<string, () => Answer> = {
 }
 const TABLE = 'username,role,groups\nada,,ops\nbob,admin,\ncem,,none\ndan,king,\n'
 
-async function opened(text: string, more: Record<string, () => Answer> = {}) {
+async function opened(text: string, more: typeof answers = {}) {
   const made = serve({ ...answers, ...more })
   useSession().adopt(aSession())
   const view = show(UserImport)
@@ -70,6 +70,20 @@ it('tries each line, and does nothing until it is told to', async () => {
   await press(view, 'Make 1 link')
   expect(made.at(-1)).toBe('POST /users/ada/reset-link')
   expect(view.text()).toContain('Download the links')
+})
+
+it('makes no more links once nobody is there to have them', async () => {
+  const link = later<Answer>()
+  const { view, made } = await opened('username\nada\neve\n', {
+    'PUT /users/eve': () => settled('added'),
+    'POST /users/ada/reset-link': () => link.promise,
+  })
+  await press(view, 'Import 2 people')
+  await press(view, 'Make 2 links')
+  view.unmount()
+  link.resolve(ok({ url: '' }))
+  await flushPromises()
+  expect(made.at(-1)).toBe('POST /users/ada/reset-link')
 })
 
 it('goes on where it stopped', async () => {

@@ -44,6 +44,14 @@ async function settle(api: AdminApi, line: ImportLine, real: boolean): Promise<v
   }
 }
 
+/** Makes links one by one, as long as there is somebody to have them. */
+async function link(api: AdminApi, lines: readonly ImportLine[], going: () => boolean) {
+  for (const line of lines) {
+    if (!going()) return
+    line.link = (await api.createResetLink(line.username)).url
+  }
+}
+
 const lineOf = (person: Person): ImportLine =>
   shallowReactive({ ...person, result: null, changes: [], cause: null, bare: false, link: '' })
 
@@ -112,8 +120,9 @@ export function useUserImport() {
   const bare = computed(() => lines.value.filter((line) => line.bare && !line.link))
 
   /** Makes a link for each who has no password; those that are made stay. */
-  async function makeLinks(): Promise<void> {
-    for (const line of bare.value) line.link = (await api.createResetLink(line.username)).url
+  function makeLinks(): Promise<void> {
+    const mine = turn
+    return link(api, bare.value, () => mine === turn)
   }
 
   onUnmounted(() => forget())
