@@ -2,7 +2,7 @@ import { flushPromises } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { handOver } from '@/composables/signOnChannel'
-import { aSession, ok, refuse, serve, show, withAuthenticator } from '@/testing'
+import { aSession, later, ok, refuse, serve, show, withAuthenticator, type Answer } from '@/testing'
 import { useSession } from '@/stores/session'
 import OtherWays from './OtherWays.vue'
 
@@ -120,6 +120,20 @@ describe('the provider', () => {
     expect(await handOver({ state: 's2', code: 'k' })).toBe(false)
     expect(made).not.toContain('POST /login/oidc/finish')
     expect(ways.emitted('done')).toBeUndefined()
+  })
+
+  it('is waited for by nobody where the page went while the server began', async () => {
+    vi.spyOn(window, 'open').mockReturnValue(popup as unknown as Window)
+    const begun = later<Answer>()
+    const made = serve({ 'POST /session/unlock/oidc': () => begun.promise })
+    useSession().phase = 'locked'
+    const ways = show(OtherWays, { purpose: 'unlock', ...both })
+    await ways.get('[data-way=provider]').trigger('click')
+    ways.unmount()
+    begun.resolve(ok({ url: 'https://id.example/authorize?state=s3' }))
+    await flushPromises()
+    expect(await handOver({ state: 's3', code: 'k' })).toBe(false)
+    expect(made).toEqual(['POST /session/unlock/oidc'])
   })
 
   it('that sends back no code changes nothing', async () => {

@@ -38,6 +38,7 @@ export function handOver(back: SignOnReturn): Promise<boolean> {
  * @param signal gives up; the promise then stays open
  */
 export function comeBack(state: string, signal: AbortSignal): Promise<SignOnReturn> {
+  if (signal.aborted) return new Promise(() => undefined)
   const channel = new BroadcastChannel(NAME)
   signal.addEventListener('abort', () => channel.close())
   return new Promise((resolve) => {

@@ -19,7 +19,7 @@ export function useSignOn(): (begin: () => Promise<{ url: string }>) => Promise<
 
   return async (begin) => {
     waiting.abort()
-    waiting = new AbortController()
+    const { signal } = (waiting = new AbortController())
     // Opened in the click itself: after an answer of the server browsers block it.
     const opened = window.open('', 'belfry-sign-on', 'popup,width=480,height=680')
     if (!opened) throw new SignOnFailure('blocked')
@@ -32,7 +32,7 @@ export function useSignOn(): (begin: () => Promise<{ url: string }>) => Promise<
     }
     opened.location.replace(address)
     const state = new URL(address).searchParams.get('state') ?? ''
-    const { code } = await comeBack(state, waiting.signal)
+    const { code } = await comeBack(state, signal)
     if (!code) throw new SignOnFailure('declined')
     return { code, state }
   }
