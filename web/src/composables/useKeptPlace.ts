@@ -3,13 +3,13 @@ import { useSession } from '@/stores/session'
 
 /**
  * Brings an element back to where it stood before the page was covered, when what it shows was put
- * away meanwhile and is there again. `remember` is called right before the cover and gives what
- * restores the place; it is dropped where nothing was put away.
+ * away meanwhile and is there again. It is dropped where nothing was put away.
+ * @param remember is called right before the cover and gives what restores the place
  */
 export function useKeptPlace(
   element: Readonly<Ref<HTMLElement | null>>,
   filled: () => boolean,
-  remember: (element: HTMLElement) => () => void,
+  remember: (element: HTMLElement) => () => void = scrolledBack,
 ): void {
   const session = useSession()
   let restore: (() => void) | null = null
@@ -27,4 +27,9 @@ export function useKeptPlace(
     restore?.()
     restore = null
   })
+}
+
+function scrolledBack(element: HTMLElement): () => void {
+  const top = element.scrollTop
+  return () => element.scrollTo(0, top)
 }

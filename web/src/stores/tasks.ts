@@ -1,60 +1,10 @@
-import type { Task } from '@client'
 import { TaskApi } from '@client/tasks'
 import { defineStore } from 'pinia'
-import { ref, shallowRef } from 'vue'
-import { loadPages } from './pages'
+import { longList } from './longList'
 import { useSession } from './session'
-
-const PAGE = 50
 
 /** The tasks that the reader may see, newest first. */
 export const useTasks = defineStore('tasks', () => {
-  const session = useSession()
-  const api = new TaskApi(session.api)
-  const items = shallowRef<Task[]>([])
-  const nextBefore = ref<string | null>(null)
-  const state = ref<'loading' | 'ready' | 'failed'>('loading')
-  /** Counts the questions, so that a slow answer to an older one is dropped. */
-  let asked = 0
-  /** How many were on show: as many are asked for again. */
-  let wanted = PAGE
-
-  /** Loads the newest, as many as were on show. What is on show stays where that fails: it is only older. */
-  async function load(): Promise<void> {
-    if (session.covered) return
-    const mine = ++asked
-    if (state.value === 'failed') state.value = 'loading'
-    try {
-      const page = await loadPages((query) => api.list(query), wanted)
-      if (mine !== asked) return
-      items.value = page.items
-      nextBefore.value = page.next_before
-      state.value = 'ready'
-    } catch {
-      if (mine === asked && state.value === 'loading') state.value = 'failed'
-    }
-  }
-
-  /** @throws the Problem that kept the older ones away */
-  async function loadMore(): Promise<void> {
-    if (nextBefore.value === null) return
-    const mine = ++asked
-    // A load that overtakes this brings those too.
-    wanted = items.value.length + PAGE
-    const page = await api.list({ before: nextBefore.value, limit: PAGE })
-    if (mine !== asked) return
-    items.value = [...items.value, ...page.items]
-    wanted = items.value.length
-    nextBefore.value = page.next_before
-  }
-
-  /** Leaves nothing of it in the page, which is being covered. */
-  function putAway(): void {
-    asked++
-    items.value = []
-    nextBefore.value = null
-    state.value = 'loading'
-  }
-
-  return { items, nextBefore, state, load, loadMore, putAway }
+  const api = new TaskApi(useSession().api)
+  return longList((query) => api.list(query))
 })

@@ -1,0 +1,57 @@
+import type { Page } from '@client'
+import { ref, shallowRef } from 'vue'
+import { loadPages } from './pages'
+import { useSession } from './session'
+
+const PAGE = 50
+
+/** A list of the server's, the newest first, that grows by older pages and stays as long as it was. */
+export function longList<T>(ask: (query: { limit: number; before?: string }) => Promise<Page<T>>) {
+  const session = useSession()
+  const items = shallowRef<T[]>([])
+  const nextBefore = ref<string | null>(null)
+  const state = ref<'loading' | 'ready' | 'failed'>('loading')
+  /** Counts the questions, so that a slow answer to an older one is dropped. */
+  let asked = 0
+  /** How many were on show: as many are asked for again. */
+  let wanted = PAGE
+
+  /** Loads the newest, as many as were on show. What is on show stays where that fails: it is only older. */
+  async function load(): Promise<void> {
+    if (session.covered) return
+    const mine = ++asked
+    if (state.value === 'failed') state.value = 'loading'
+    try {
+      const page = await loadPages(ask, wanted)
+      if (mine !== asked) return
+      items.value = page.items
+      nextBefore.value = page.next_before
+      state.value = 'ready'
+    } catch {
+      if (mine === asked && state.value === 'loading') state.value = 'failed'
+    }
+  }
+
+  /** @throws the Problem that kept the older ones away */
+  async function loadMore(): Promise<void> {
+    if (nextBefore.value === null) return
+    const mine = ++asked
+    // A load that overtakes this brings those too.
+    wanted = items.value.length + PAGE
+    const page = await ask({ before: nextBefore.value, limit: PAGE })
+    if (mine !== asked) return
+    items.value = [...items.value, ...page.items]
+    wanted = items.value.length
+    nextBefore.value = page.next_before
+  }
+
+  /** Leaves nothing of it in the page, which is being covered. */
+  function putAway(): void {
+    asked++
+    items.value = []
+    nextBefore.value = null
+    state.value = 'loading'
+  }
+
+  return { items, nextBefore, state, load, loadMore, putAway }
+}
