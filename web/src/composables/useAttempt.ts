@@ -6,7 +6,7 @@ import { useMessages } from '@/stores/messages'
 export function useAttempt() {
   const { t } = useI18n()
   const messages = useMessages()
-  const { explain, covers } = useProblem()
+  const { tell } = useProblem()
 
   /** Runs a change; true when it was kept. */
   async function attempt(change: Promise<unknown>): Promise<boolean> {
@@ -14,7 +14,7 @@ export function useAttempt() {
       await change
       return true
     } catch (error) {
-      if (!covers(error)) messages.say(t('inbox.notSaved', { cause: explain(error) }))
+      tell(error, (cause) => t('inbox.notSaved', { cause }))
       return false
     }
   }

@@ -1,12 +1,10 @@
 import type { Page } from '@client'
 import { reactive, ref, shallowRef } from 'vue'
 import { useProblem } from './useProblem'
-import { useMessages } from '@/stores/messages'
 
 /** A list that the server gives in pages. `ask` gets where the next one begins; nothing for the first. */
 export function useListing<T>(ask: (before?: string) => Promise<Page<T>>) {
-  const messages = useMessages()
-  const { explain, covers } = useProblem()
+  const { tell } = useProblem()
   const items = shallowRef<T[]>([])
   const nextBefore = ref<string | null>(null)
   const state = ref<'loading' | 'ready' | 'failed'>('loading')
@@ -27,7 +25,7 @@ export function useListing<T>(ask: (before?: string) => Promise<Page<T>>) {
     } catch (error) {
       if (mine !== asked) return
       state.value = 'failed'
-      if (!covers(error)) messages.say(explain(error))
+      tell(error)
     }
   }
 

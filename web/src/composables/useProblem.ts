@@ -1,11 +1,13 @@
 import { Problem } from '@client'
 import { useI18n } from 'vue-i18n'
 import { useFormat } from './useFormat'
+import { useMessages } from '@/stores/messages'
 
 /** Says in the reader's words why something did not work. */
 export function useProblem() {
   const { t } = useI18n()
   const { duration } = useFormat()
+  const messages = useMessages()
 
   function explain(error: unknown): string {
     if (!(error instanceof Problem)) return t('problem.other')
@@ -30,5 +32,10 @@ export function useProblem() {
   const covers = (error: unknown) =>
     error instanceof Problem && (error.status === 423 || error.status === 401)
 
-  return { explain, covers }
+  /** Says for a while what did not work, unless the page is being covered because of it. */
+  function tell(error: unknown, words = (cause: string) => cause): void {
+    if (!covers(error)) messages.say(words(explain(error)))
+  }
+
+  return { explain, covers, tell }
 }

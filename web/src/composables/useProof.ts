@@ -1,7 +1,6 @@
 import { Problem } from '@client'
 import { ref, type Ref } from 'vue'
 import { useProblem } from './useProblem'
-import { useMessages } from '@/stores/messages'
 
 type Action = () => Promise<void>
 
@@ -14,8 +13,7 @@ export function useProof(): {
   attempt: (action: Action) => Promise<void>
   confirmed: () => Promise<void>
 } {
-  const messages = useMessages()
-  const { explain, covers } = useProblem()
+  const { tell } = useProblem()
   const confirming = ref(false)
   let pending: Action | null = null
 
@@ -26,7 +24,7 @@ export function useProof(): {
       if (error instanceof Problem && error.code === 'reauthentication_required') {
         pending = action
         confirming.value = true
-      } else if (!covers(error)) messages.say(explain(error))
+      } else tell(error)
     }
   }
 

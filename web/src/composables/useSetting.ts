@@ -2,22 +2,20 @@ import type { Preferences } from '@client'
 import { computed, type WritableComputedRef } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useProblem } from './useProblem'
-import { useMessages } from '@/stores/messages'
 import { usePreferences, type Edit } from '@/stores/preferences'
 
 /** Changes preferences and says when that failed; true when it was kept. */
 export function usePreferenceChange(): (edit: Edit) => Promise<boolean> {
   const { t } = useI18n()
   const preferences = usePreferences()
-  const messages = useMessages()
-  const { explain, covers } = useProblem()
+  const { tell } = useProblem()
 
   return async (edit) => {
     try {
       await preferences.change(edit)
       return true
     } catch (error) {
-      if (!covers(error)) messages.say(t('preferences.notSaved', { cause: explain(error) }))
+      tell(error, (cause) => t('preferences.notSaved', { cause }))
       return false
     }
   }
