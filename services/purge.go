@@ -55,15 +55,20 @@ func (h *Housekeeping) purge(ctx context.Context) error {
 var purgeKeys = map[string]string{"ceremonies": "id_hash", "logout_tokens": "id_hash"}
 
 // remove works in small transactions; an error leaves what was removed removed. On PostgreSQL rows are named by where they lie,
-// for a join could be a look at the whole table.
+// for a join could be a look at the whole table. They are locked as they are chosen, and what others hold is left for the next
+// time: of a row that was changed meanwhile, as a key is that is used anew, PostgreSQL before its releases of November 2025 would
+// remove what it has become.
 func (h *Housekeeping) remove(ctx context.Context, p *purging) error {
-	place, among := "rowid", "IN (%s)"
+	place, among, lock := "rowid", "IN (%s)", ""
+	if h.db.Dialect == Postgres {
+		lock = " FOR UPDATE OF " + p.table + " SKIP LOCKED"
+	}
 	if key := purgeKeys[p.table]; key != "" {
 		place = key
 	} else if h.db.Dialect == Postgres {
 		place, among = "ctid", "= ANY(ARRAY(%s))"
 	}
-	which := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d", place, p.table, p.where, p.order, purgeBatch)
+	which := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %d%s", place, p.table, p.where, p.order, purgeBatch, lock)
 	for ctx.Err() == nil {
 		gone := h.db.Write.WithContext(ctx).Exec("DELETE FROM "+p.table+" WHERE "+place+" "+fmt.Sprintf(among, which), p.args...)
 		if gone.Error != nil || gone.RowsAffected < purgeBatch {

@@ -1,6 +1,13 @@
 package services
 
-import "testing"
+import (
+	"testing"
+
+	"gorm.io/gorm"
+
+	"belfry/internal/testpg"
+	"belfry/services/journal"
+)
 
 // TestPurgeOfMany: what is past keeping goes, however much it is, and what is not stays.
 func TestPurgeOfMany(t *testing.T) {
@@ -23,4 +30,24 @@ func TestPurgeOfMany(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPurgeLeavesWhatIsUsedAnew: a key that is used again while old ones are removed stays, and its user is not waited for.
+func TestPurgeLeavesWhatIsUsedAnew(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, testpg.Database(t))
+	// As many as make PostgreSQL go to where the old ones lie.
+	n.run(t, "INSERT INTO idempotency_keys (principal, key, digest, subject, created_at) SELECT 'a', i, '', 0, now_ms() FROM generate_series(1, 20000) i")
+	n.run(t, "INSERT INTO idempotency_keys (principal, key, digest, subject, created_at) VALUES ('a', 'used', '', 1, 0), ('a', 'old', '', 2, 0)")
+	keys := purging{"idempotency_keys", "created_at < " + n.db.moment() + " - ?", "created_at", []any{journal.OnceWindow.Milliseconds()}}
+	must(t, n.db.Write.WithContext(t.Context()).Transaction(func(tx *gorm.DB) error {
+		if err := tx.Exec("UPDATE idempotency_keys SET created_at = now_ms() WHERE key = 'used'").Error; err != nil {
+			return err
+		}
+		return n.house.remove(t.Context(), &keys)
+	}))
+	must(t, n.house.remove(t.Context(), &keys))
+	if left := n.number(t, "SELECT sum(subject) FROM idempotency_keys"); left != 1 {
+		t.Errorf("%d is left, want the key that was used", left)
+	}
 }
