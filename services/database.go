@@ -228,6 +228,14 @@ func (d *Database) pools() map[string]*sql.DB {
 	return pools
 }
 
+// readers is how many may read at once.
+func (d *Database) readers() int {
+	if d.Dialect == Postgres {
+		return postgresConns
+	}
+	return sqliteReadConns
+}
+
 // Ping asks whether the database answers.
 func (d *Database) Ping(ctx context.Context) error { return d.SQL().PingContext(ctx) }
 

@@ -225,6 +225,11 @@ type Listing struct {
 	Limit    int
 }
 
+// searches is whether it may have to look through all of an inbox: a page of what was not picked is full after a step or two.
+func (l *Listing) searches() bool {
+	return l.Text != "" || l.Category != "" || l.State == "archived" || l.State == "snoozed"
+}
+
 // Page is a page of the inbox with what belongs to the same moment: a stream that starts at Cursor
 // misses nothing of what came after Items.
 type Page struct {
@@ -251,6 +256,13 @@ func (n *Notices) List(ctx context.Context, user *models.User, l Listing) (page 
 	q := inboxQuery{where: inboxStates[l.State], marked: markedStates[l.State], args: map[string]any{}, before: l.Before, limit: l.Limit + 1}
 	if l.Category != "" {
 		q.where, q.args["topic"] = q.where+" AND e.topic = @topic", l.Category
+	}
+	if l.searches() {
+		done, err := n.searching.take(ctx, user.ID)
+		if err != nil {
+			return page, err
+		}
+		defer done()
 	}
 	err = n.db.snapshot(ctx, func(tx *gorm.DB) error {
 		head, err := journal.HeadIn(tx)

@@ -22,6 +22,7 @@ type Notices struct {
 	summaries *summaries // nil where there are no streams
 	counting  string     // the query for unread counts, put together once
 	unsummed  *together[int64, Summary]
+	searching *turns
 
 	recountsUpTo int64 // a test has its own
 
@@ -33,6 +34,7 @@ func NewNotices(db *Database, j *journal.Journal) *Notices {
 	n := &Notices{db: db, journal: j, directory: newDirectory(db, j), keyed: make(chan struct{}, 1), recountsUpTo: recountsUpTo}
 	n.counting = n.countingQuery()
 	n.unsummed = newTogether(n.summariseAll)
+	n.searching = newTurns(db.readers() / searchShare)
 	j.Observe(func(e *journal.Entry) {
 		if e.CollapseKey != "" {
 			n.nudge()
