@@ -3,10 +3,10 @@ import { onMounted, watch } from 'vue'
 import { useSession } from '@/stores/session'
 
 /**
- * Keeps a list fresh while it is looked at, and away while the page is covered: there is no event of
- * all that changes it, so it is asked for when somebody looks.
+ * Keeps a list fresh while it is looked at: there is no event of all that changes it, so it is asked
+ * for when somebody looks, and when a cover that it was put away under is gone.
  */
-export function useFreshList(list: { load: () => Promise<void>; putAway: () => void }): void {
+export function useFreshList(list: { load: () => Promise<void> }): void {
   const session = useSession()
 
   onMounted(() => list.load())
@@ -14,8 +14,7 @@ export function useFreshList(list: { load: () => Promise<void>; putAway: () => v
   watch(
     () => session.covered,
     (covered) => {
-      if (covered) list.putAway()
-      else void list.load()
+      if (!covered) void list.load()
     },
     { flush: 'sync' },
   )

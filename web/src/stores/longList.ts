@@ -1,5 +1,5 @@
 import type { Page } from '@client'
-import { ref, shallowRef } from 'vue'
+import { ref, shallowRef, watch } from 'vue'
 import { loadPages } from './pages'
 import { useSession } from './session'
 
@@ -45,13 +45,18 @@ export function longList<T>(ask: (query: { limit: number; before?: string }) => 
     nextBefore.value = page.next_before
   }
 
-  /** Leaves nothing of it in the page, which is being covered. */
-  function putAway(): void {
-    asked++
-    items.value = []
-    nextBefore.value = null
-    state.value = 'loading'
-  }
+  // Nothing of it stays under a cover, whether or not it is looked at. After what is told at once:
+  // who shows it remembers first where it stood.
+  watch(
+    () => session.covered,
+    (covered) => {
+      if (!covered) return
+      asked++
+      items.value = []
+      nextBefore.value = null
+      state.value = 'loading'
+    },
+  )
 
-  return { items, nextBefore, state, load, loadMore, putAway }
+  return { items, nextBefore, state, load, loadMore }
 }

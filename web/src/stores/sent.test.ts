@@ -1,5 +1,6 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { nextTick } from 'vue'
 import type { SentNotice } from '@client'
 import { nextDue, stateOf, useSent } from './sent'
 import { useSession } from './session'
@@ -19,6 +20,13 @@ function aSent(n: number, wishes: Partial<SentNotice> = {}): SentNotice {
 
 const waiting = (deliver_at: string) => ({ cursor: null, deliver_at })
 const page = (items: SentNotice[], next_before: string | null = null) => ok({ items, next_before })
+
+const locked = {
+  state: 'locked',
+  reason: 'idle',
+  idle_remaining_ms: 0,
+  max_remaining_ms: 1,
+} as const
 
 /** What a server answers that has `count` of them. */
 function sentPage(path: string, count: number): Answer {
@@ -123,10 +131,18 @@ describe('the list of what was sent', () => {
     const slow = later<Answer>()
     const { sent, session } = signedIn({ 'GET /notices/sent': () => slow.promise })
     const loading = sent.load()
-    session.onLock({ state: 'locked', reason: 'idle', idle_remaining_ms: 0, max_remaining_ms: 1 })
-    sent.putAway()
+    session.onLock(locked)
     slow.resolve(page([aSent(1)]))
     await loading
+    expect(sent.items).toEqual([])
+    expect(sent.state).toBe('loading')
+  })
+
+  it('is gone under a cover that comes when nobody looks at it any more', async () => {
+    const { sent, session } = signedIn({ 'GET /notices/sent': () => page([aSent(1)]) })
+    await sent.load()
+    session.onLock(locked)
+    await nextTick()
     expect(sent.items).toEqual([])
     expect(sent.state).toBe('loading')
   })
