@@ -88,6 +88,29 @@ func TestPushIsPutOff(t *testing.T) {
 	})
 }
 
+// TestPushServiceRests: a push service that wants nothing at all is not asked for each of what waits.
+func TestPushServiceRests(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		const many = 5 * pushWidth
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		sender, anna := n.system(t), Target{Users: []string{"anna"}}
+		kept, _ := n.subscribed(t, p, s, "anna")
+		s.statusOf(map[*browser]int{kept: http.StatusTooManyRequests}, "120")
+		for i := range many {
+			n.publish(t, sender, anna, titled("%d", i))
+		}
+		pushing(t, p)
+		n.eventually(t, "all is put off", func() bool {
+			return n.number(t, "SELECT count(*) FROM push_deliveries WHERE leased_until = 0 AND due_at > "+n.db.now()+" + 60000") == many
+		})
+		if asked := len(s.arrived); asked > 2*pushWidth {
+			t.Errorf("it was asked for %d of %d", asked, many)
+		}
+	})
+}
+
 func TestPushWaits(t *testing.T) {
 	total := time.Duration(0)
 	for attempts := 1; attempts < 40; attempts++ {

@@ -61,6 +61,7 @@ type attempt struct {
 	message      push
 	outcome      pushOutcome
 	wait         time.Duration // pushPutOff
+	throttled    bool          // pushPutOff, because too much was sent there
 }
 
 // Deliver sends what is due, until ctx ends. Every node does; each push service has a lane of its own.
@@ -173,7 +174,7 @@ func (p *Push) attempt(ctx context.Context, a *attempt, private string) {
 			log.Warn("a push is given up", "attempts", a.Attempts, "status", status, "error", err)
 			return
 		}
-		a.outcome = pushPutOff
+		a.outcome, a.throttled = pushPutOff, status == http.StatusTooManyRequests
 		log.Debug("a push is put off", "attempts", a.Attempts, "status", status, "error", err)
 	default:
 		a.outcome = pushRefused
@@ -218,6 +219,24 @@ func pushRetryAfter(text string, now time.Time) time.Duration {
 	return 0
 }
 
+// rest puts off all that is due at a push service, where that wants nothing at all: to be asked once more for each of thousands
+// is what it would shut us out for. One subscription that had too much stops no other.
+func (p *Push) rest(tx *gorm.DB, list []attempt) error {
+	wait := pushLife
+	for i := range list {
+		if !list[i].throttled {
+			return nil
+		}
+		wait = min(wait, list[i].wait)
+	}
+	if len(list) < pushWidth {
+		return nil
+	}
+	now := p.db.moment()
+	return tx.Exec("UPDATE push_deliveries SET due_at = "+now+" + ? WHERE service = ? AND due_at <= "+now+" AND leased_until <= "+now,
+		wait.Milliseconds(), list[0].Service).Error
+}
+
 // settle writes down how the attempts went. Where a lease ran out meanwhile, and another attempt began, that one decides.
 func (p *Push) settle(ctx context.Context, list []attempt) error {
 	err := p.db.Write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -238,8 +257,8 @@ func (p *Push) settle(ctx context.Context, list []attempt) error {
 				return err
 			}
 		}
-		if len(over) == 0 {
-			return nil
+		if err := p.rest(tx, list); err != nil || len(over) == 0 {
+			return err
 		}
 		return tx.Exec("DELETE FROM push_deliveries WHERE id IN ?", over).Error
 	})
