@@ -42,58 +42,45 @@ func NewHousekeeping(db *Database, j *journal.Journal, s *Sessions, n *Notices, 
 	return &Housekeeping{db: db, journal: j, sessions: s, notices: n, tasks: t, keep: keep, log: log}
 }
 
-// Run keeps house until ctx ends.
+// Run keeps house until ctx ends. Each chore has a goroutine of its own: thousands of notices that expire at one moment, or a day's
+// keys, take a minute, and a session that nobody asks about would not be locked meanwhile.
 func (h *Housekeeping) Run(ctx context.Context) {
 	between := min(trimEvery, max(sweepEvery, h.keep.Log/10)) + rand.N(sweepEvery/2) //nolint:gosec // jitter
-	// These must not wait for the rest, nor for each other.
-	var apart sync.WaitGroup
-	apart.Go(func() { h.release(ctx) })
-	apart.Go(func() { h.supersede(ctx) })
-	apart.Go(func() { h.often(ctx, h.notices.Expire) })
-	apart.Go(func() { h.often(ctx, h.notices.Wake) })
-	defer apart.Wait()
-	sweep, trim, purge := time.NewTicker(sweepEvery), time.NewTicker(between), time.NewTicker(purgeEvery)
-	defer sweep.Stop()
-	defer trim.Stop()
-	defer purge.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return
-		case <-sweep.C:
-			err = errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx))
-		case <-trim.C:
-			if now, fresh := h.journal.Fresh(); fresh {
-				_, err = h.journal.Trim(ctx, now-h.keep.Log.Milliseconds())
-			}
-			err = errors.Join(err, h.tasks.Trim(ctx, h.keep.Log.Milliseconds()))
-		case <-purge.C:
-			err = h.purge(ctx)
-		}
-		h.failed(ctx, err)
-	}
+	var chores sync.WaitGroup
+	defer chores.Wait()
+	chores.Go(func() { h.release(ctx) })
+	chores.Go(func() { h.supersede(ctx) })
+	chores.Go(func() { h.each(ctx, sweepEvery, h.sweep) })
+	chores.Go(func() { h.each(ctx, sweepEvery, h.notices.Expire) })
+	chores.Go(func() { h.each(ctx, sweepEvery, h.notices.Wake) })
+	chores.Go(func() { h.each(ctx, between, h.trim) })
+	chores.Go(func() { h.each(ctx, purgeEvery, h.purge) })
 }
 
-// often does what may be much at once. Thousands of notices that expire, or snoozes that end, at one moment are told of for a minute,
-// and a session that nobody asks about would not be locked meanwhile.
-func (h *Housekeeping) often(ctx context.Context, do func(context.Context) error) {
-	tick := time.NewTicker(sweepEvery)
+func (h *Housekeeping) each(ctx context.Context, every time.Duration, do func(context.Context) error) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			h.failed(ctx, do(ctx))
+		}
+		if err := do(ctx); err != nil && ctx.Err() == nil {
+			h.log.Warn("housekeeping failed; it will be tried again", "error", err)
 		}
 	}
 }
 
-func (h *Housekeeping) failed(ctx context.Context, err error) {
-	if err != nil && ctx.Err() == nil {
-		h.log.Warn("housekeeping failed; it will be tried again", "error", err)
+func (h *Housekeeping) sweep(ctx context.Context) error {
+	return errors.Join(h.sessions.Sweep(ctx), h.sessions.Refresh(ctx))
+}
+
+func (h *Housekeeping) trim(ctx context.Context) (err error) {
+	if now, fresh := h.journal.Fresh(); fresh {
+		_, err = h.journal.Trim(ctx, now-h.keep.Log.Milliseconds())
 	}
+	return errors.Join(err, h.tasks.Trim(ctx, h.keep.Log.Milliseconds()))
 }
 
 // Sweep stores the expiry of sessions that nobody asks about, some at a time: after a night without this server those of
