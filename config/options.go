@@ -58,7 +58,7 @@ var options = []Option{
 	{Name: "LISTEN", Default: "127.0.0.1:8080", Help: "address to serve on", Details: "In the container it is `:8080`.", Expects: expectsAddress,
 		set: into(address, func(s *Settings) *string { return &s.Listen })},
 	{Name: "TLS_CERT", Empty: "no TLS", Help: "certificate chain for TLS without a proxy, PEM", Expects: expectsPath,
-		Details: "With it a node speaks TLS and HTTP/2 itself. Behind a proxy leave it to the proxy.",
+		Details: "With it a node speaks TLS and HTTP/2 itself, and takes up a renewed one without a restart. Behind a proxy leave it to the proxy.",
 		With:    []string{"TLS_KEY"},
 		set:     into(text, func(s *Settings) *string { return &s.TLSCert })},
 	{Name: "TLS_KEY", Empty: "no TLS", Help: "private key of the certificate, PEM", Expects: expectsPath,

@@ -89,6 +89,9 @@ func removeUnused(api *huma.OpenAPI) {
 		}
 		for _, response := range op.Responses {
 			n.content(response.Content)
+			for _, header := range response.Headers {
+				n.schema(header.Schema)
+			}
 		}
 	}
 	maps.DeleteFunc(n.registry.Map(), func(name string, _ *huma.Schema) bool { return !n.refs["#/components/schemas/"+name] })

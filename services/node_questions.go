@@ -28,7 +28,7 @@ type question struct {
 // nodeAnswer is what a node knows of itself alone.
 type nodeAnswer struct {
 	Streams   []StreamState `json:"streams"` // those that are most behind
-	Open      int           `json:"open"`    // streams in all
+	Open      int           `json:"open"`    // streams in all; 0 of a node of a version before, as in a rolling upgrade
 	Delivered Delivered     `json:"delivered"`
 	LogLevel  NodeLogLevel  `json:"log_level"`
 }

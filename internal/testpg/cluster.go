@@ -33,8 +33,8 @@ const (
 // it may lie in memory.
 var throwaway = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "max_wal_size=128MB"}
 
-// leastMemory is what has to be free in memory for a server to lie there, in bytes: more than the tests of all packages at
-// once have taken.
+// leastMemory is what has to be free in memory for a server to lie there, in bytes: thirty times what the HTTP tests take, for
+// the tests of several packages run at once, and a few of them fill a log.
 const leastMemory = 4 << 30
 
 // placeOfThrowaway is where the directory of a server is made whose data is not kept: in memory, where there is room. To

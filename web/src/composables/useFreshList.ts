@@ -16,6 +16,5 @@ export function useFreshList(list: { load: () => Promise<void> }): void {
     (covered) => {
       if (!covered) void list.load()
     },
-    { flush: 'sync' },
   )
 }
