@@ -61,3 +61,21 @@ it('leads from the button for more to the first that the last page brought', asy
   await flushPromises()
   expect(document.activeElement?.textContent).toBe('cem')
 })
+
+it('keeps the focus of whoever tries again, and leads to what then comes', async () => {
+  const { list } = listed()
+  const view = show(Names, { list: { ...list, state: 'failed' } })
+  const button = view.get('button').element
+  button.focus()
+  button.click()
+  await view.setProps({ list: { ...list, state: 'loading' } })
+  expect(document.activeElement).toBe(button)
+  await view.setProps({ list: { ...list, state: 'failed' } })
+  expect(document.activeElement).toBe(button)
+  button.click()
+  await view.setProps({ list: { ...list, state: 'loading' } })
+  await view.setProps(listed('ann', 'bob'))
+  await flushPromises()
+  expect(document.activeElement?.textContent).toBe('ann')
+  expect(list.retry).toHaveBeenCalledTimes(2)
+})

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
-import { isSnoozeTime, snoozeTimes, toField } from './snoozeTimes'
+import { isSnoozeTime } from './snoozeLimit'
+import { snoozeTimes } from './snoozeTimes'
+import { localField } from './useMoment'
 
 const offered = (now: string) =>
-  snoozeTimes(new Date(now)).map(({ name, at }) => `${name} ${toField(at)}`)
+  snoozeTimes(new Date(now)).map(({ name, at }) => `${name} ${localField(at)}`)
 
 it.each([
   // A Wednesday.

@@ -69,3 +69,12 @@ it('leaves archived what was so before the archive that is undone', async () => 
   expect(inbox.get(2)?.archived_at).not.toBeNull()
   expect(inbox.get(1)?.archived_at).toBeNull()
 })
+
+it('brings back what was put off until a time that has passed meanwhile', async () => {
+  vi.useFakeTimers({ now: Date.parse(MONDAY) - 1_000, toFake: ['Date'] })
+  const { page, asked } = await opened([aNotice(2, { snoozed_until: MONDAY })])
+  await page.snooze([2], new Date(FRIDAY))
+  vi.setSystemTime(Date.parse(MONDAY) + 1_000)
+  expect(await undone(asked)).toEqual([{ ids: [2], snoozed_until: null }])
+  vi.useRealTimers()
+})

@@ -8,7 +8,7 @@ const isUnread = ({ read_at }: Notice) => read_at === null
 
 /**
  * Undoes an archive or a snooze, each of which ends the other: what was put off is so again, until
- * the same time, and what was archived already stays so.
+ * the same time unless that has passed, and what was archived already stays so.
  * @param plain what brings back those that were neither
  */
 export async function restore(
@@ -21,7 +21,9 @@ export async function restore(
   const others = notices.filter(({ archived_at }) => !archived_at)
   for (const until of new Set(others.map(({ snoozed_until: at }) => at))) {
     const those = others.filter(({ snoozed_until: at }) => at === until)
-    await mark(idsOf(those), until ? 'snoozed' : plain, until)
+    // The server takes no time that is over, and what was put off until then is back by itself.
+    const later = until && Date.parse(until) > Date.now() ? until : null
+    await mark(idsOf(those), later ? 'snoozed' : plain, later)
   }
 }
 

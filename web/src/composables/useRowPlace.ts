@@ -30,7 +30,8 @@ export function useRowPlace(
   const fresh = ref(0)
   const top = ref(0)
   /** What was noted last, and how far the list was scrolled then. */
-  let [place, scrolled]: [Place, number] = [{ ids: [], offset: 0 }, 0]
+  let place: Place = { ids: [], offset: 0 }
+  let scrolled = 0
   /** On the way to the top, where what is new is. */
   let rising = false
 
@@ -43,7 +44,9 @@ export function useRowPlace(
     range.look()
     const first = range.indexAt(list.scrollTop)
     top.value = first
-    if (atTop(list)) [fresh.value, rising] = [0, false]
+    if (atTop(list)) fresh.value = 0
+    // Whoever scrolls down has left the way up. Not every browser says that a glide has ended.
+    rising &&= !atTop(list) && list.scrollTop <= scrolled
     const holders = items().slice(first, first + HOLDERS)
     place = { ids: holders.map(({ id }) => id), offset: list.scrollTop - range.body(first) }
     scrolled = list.scrollTop
@@ -75,14 +78,7 @@ export function useRowPlace(
     if (held) fresh.value += added
     else arrived(now.slice(0, added))
   })
-  watch(
-    items,
-    () => {
-      goTo(held)
-      note()
-    },
-    { flush: 'post' },
-  )
+  watch(items, () => (goTo(held), note()), { flush: 'post' })
 
   /** Glides to what is new. */
   function rise(): void {

@@ -1,4 +1,4 @@
-import { useDocumentVisibility } from '@vueuse/core'
+import { useDocumentVisibility, useTimeoutFn } from '@vueuse/core'
 import { onUnmounted, watch } from 'vue'
 import { useConnection } from '@/stores/connection'
 import { useLogSearch } from '@/stores/logSearch'
@@ -18,7 +18,14 @@ export function useTaskPresence(id: () => number): void {
   const search = useLogSearch()
   const connection = useConnection()
   const visibility = useDocumentVisibility()
-  let timer = 0
+  const rest = useTimeoutFn(
+    () => {
+      resting = true
+      log.rest()
+    },
+    HIDDEN_MS,
+    { immediate: false },
+  )
   let resting = false
 
   watch(
@@ -30,13 +37,13 @@ export function useTaskPresence(id: () => number): void {
     { immediate: true },
   )
   onUnmounted(() => {
-    window.clearTimeout(timer)
     void search.search('')
     log.close()
   })
 
   async function comeBack(): Promise<void> {
     resting = false
+    if (visibility.value !== 'visible') rest.start()
     await log.load()
     if (search.query && log.log) await search.search(search.query, false)
   }
@@ -53,17 +60,16 @@ export function useTaskPresence(id: () => number): void {
   // The page was cut off and is not any more: the log's stream was, too.
   watch(
     () => connection.status.state,
-    (now, before) => now === 'live' && (before === 'stale' || before === 'offline') && log.retry(),
+    (now, before) =>
+      now === 'live' && (before === 'stale' || before === 'offline') && !resting && log.retry(),
   )
-  watch(visibility, (now) => {
-    window.clearTimeout(timer)
-    if (now === 'visible') {
+  watch(
+    visibility,
+    (now) => {
+      if (now !== 'visible') return void rest.start()
+      rest.stop()
       if (resting) void comeBack()
-      return
-    }
-    timer = window.setTimeout(() => {
-      resting = true
-      log.rest()
-    }, HIDDEN_MS)
-  })
+    },
+    { immediate: true },
+  )
 }

@@ -32,17 +32,24 @@ export function longList<T>(ask: (query: { limit: number; before?: string }) => 
     }
   }
 
-  /** @throws the Problem that kept the older ones away */
-  async function loadMore(): Promise<void> {
-    if (nextBefore.value === null) return
+  /** Loads the older ones. Where that fails, the next `load` brings them. */
+  async function more(): Promise<void> {
+    const before = nextBefore.value
+    if (before === null) return
     const mine = ++asked
     // A load that overtakes this brings those too.
     wanted = items.value.length + PAGE
-    const page = await ask({ before: nextBefore.value, limit: PAGE })
-    if (mine !== asked) return
-    items.value = [...items.value, ...page.items]
-    wanted = items.value.length
-    nextBefore.value = page.next_before
+    state.value = 'loading'
+    try {
+      const page = await ask({ before, limit: PAGE })
+      if (mine !== asked) return
+      items.value = [...items.value, ...page.items]
+      wanted = items.value.length
+      nextBefore.value = page.next_before
+      state.value = 'ready'
+    } catch {
+      if (mine === asked) state.value = 'failed'
+    }
   }
 
   // Nothing of it stays under a cover, whether or not it is looked at. After what is told at once:
@@ -58,5 +65,5 @@ export function longList<T>(ask: (query: { limit: number; before?: string }) => 
     },
   )
 
-  return { items, nextBefore, state, load, loadMore }
+  return { items, nextBefore, state, load, more, retry: load }
 }

@@ -85,7 +85,7 @@ describe('the list of what was sent', () => {
         path.includes('before') ? page([aSent(50), aSent(49)]) : page(first, 'e-51'),
     })
     await sent.load()
-    await sent.loadMore()
+    await sent.more()
     expect(sent.items.map(({ id }) => id).slice(-3)).toEqual([51, 50, 49])
     expect(sent.nextBefore).toBeNull()
     await sent.load()
@@ -95,7 +95,7 @@ describe('the list of what was sent', () => {
   it('is as long as it was, however long that is, when it is asked for again', async () => {
     const { sent } = signedIn({ 'GET /notices/sent': ({ path }) => sentPage(path, 500) })
     await sent.load()
-    while (sent.nextBefore) await sent.loadMore()
+    while (sent.nextBefore) await sent.more()
     expect(sent.items).toHaveLength(500)
     await sent.load()
     expect(sent.items.map(({ id }) => id)).toEqual(Array.from({ length: 500 }, (_, n) => 500 - n))
@@ -109,11 +109,25 @@ describe('the list of what was sent', () => {
         path.includes('before') ? slow.promise : sentPage(path, 500),
     })
     await sent.load()
-    const more = sent.loadMore()
+    const more = sent.more()
     await sent.load()
     slow.resolve(sentPage('?before=e-451&limit=50', 500))
     await more
     expect(sent.items).toHaveLength(100)
+  })
+
+  it('says that the older ones did not come, and brings them with the next look', async () => {
+    let broken = true
+    const { sent } = signedIn({
+      'GET /notices/sent': ({ path }) =>
+        broken && path.includes('before') ? refuse(503, 'unavailable') : sentPage(path, 500),
+    })
+    await sent.load()
+    await sent.more()
+    expect([sent.state, sent.items.length]).toEqual(['failed', 50])
+    broken = false
+    await sent.retry()
+    expect([sent.state, sent.items.length]).toEqual(['ready', 100])
   })
 
   it('drops an answer that a newer question has overtaken', async () => {

@@ -23,7 +23,7 @@ it('is as long as it was, however long that is, when it is asked for again', asy
   useSession().adopt(aSession())
   const tasks = useTasks()
   await tasks.load()
-  while (tasks.nextBefore) await tasks.loadMore()
+  while (tasks.nextBefore) await tasks.more()
   await tasks.load()
   expect(tasks.items.map(({ id }) => id)).toEqual(Array.from({ length: MANY }, (_, n) => MANY - n))
   expect(tasks.nextBefore).toBeNull()
