@@ -142,10 +142,10 @@ var operations = map[string]operationText{
 	"GET /api/v1/users":              {tagPeople, "List users", "", nil},
 	"POST /api/v1/users":             {tagPeople, "Add a user", "", refusedAs(models.CodeConflict)},
 	"GET /api/v1/users/{username}":   {tagPeople, "Get a user", "", nil},
-	"PATCH /api/v1/users/{username}": {tagPeople, "Change a user", "Disabling ends the user's sessions.", refusedAs(models.CodeReauthentication, models.CodeConflict)},
+	"PATCH /api/v1/users/{username}": {tagPeople, "Change a user", "Disabling ends the user's sessions. The last administrator stays one.", refusedAs(models.CodeReauthentication, models.CodeConflict)},
 	"PUT /api/v1/users/{username}": {tagPeople, "Make a user as wanted", "Adds who is not there, without a password (201), else changes what differs and lets them join the groups (200), all of it or nothing. " +
 		"What is left out stays as it is. Sent again it changes nothing.", refusedAs(models.CodeConflict)},
-	"DELETE /api/v1/users/{username}":                 {tagPeople, "Delete a user", "", refusedAs(models.CodeReauthentication)},
+	"DELETE /api/v1/users/{username}":                 {tagPeople, "Delete a user", "Not the last administrator.", refusedAs(models.CodeReauthentication, models.CodeConflict)},
 	"POST /api/v1/users/{username}/reset-link":        {tagPeople, "Make a link to set a password", "", refusedAs(models.CodeReauthentication)},
 	"DELETE /api/v1/users/{username}/factors":         {tagPeople, "Remove a user's factors", "Authenticator, recovery codes and passkeys.", refusedAs(models.CodeReauthentication)},
 	"DELETE /api/v1/users/{username}/identity":        {tagPeople, "Unlink a user from the provider", "", refusedAs(models.CodeReauthentication)},

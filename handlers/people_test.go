@@ -52,6 +52,7 @@ func TestUsers(t *testing.T) {
 		}
 		c.do(http.MethodPatch, "/api/v1/users/anja", map[string]any{"username": "anna"}).want(200)
 		c.do(http.MethodDelete, "/api/v1/users/anna", nil).want(204)
+		c.do(http.MethodDelete, "/api/v1/users/root", nil).refused(409, "conflict")
 		c.get("/api/v1/users/anna").refused(404, "not_found")
 		c.do(http.MethodDelete, "/api/v1/users/anna", nil).refused(404, "not_found")
 		c.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"disabled": false}).refused(404, "not_found")
@@ -64,6 +65,7 @@ func TestPutUser(t *testing.T) {
 	onEach(t, nil, func(s *site) {
 		c := s.bearer(s.addKey(models.ScopeUsersWrite))
 		c.post("/api/v1/groups", map[string]any{"name": "ops"}).want(201)
+		s.addUser("root", models.RoleAdmin)
 		put := func(query string, body map[string]any) *reply {
 			return c.do(http.MethodPut, "/api/v1/users/Anna"+query, body)
 		}

@@ -41,6 +41,7 @@ func TestCacheForgetsWhatWasOnItsWay(t *testing.T) {
 func TestWhatIsKeptIsForgottenAtOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		ann := n.person(t, "ann")
+		n.admin(t, "root")
 		key, secret, err := n.keys.Create(t.Context(), KeySpec{Name: "k", Scopes: []models.Scope{models.ScopeNoticesWrite}})
 		must(t, err)
 		got(n.groups.Add(t.Context(), "crew", ""))(t)

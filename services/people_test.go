@@ -152,6 +152,41 @@ func TestDeleteUser(t *testing.T) {
 	})
 }
 
+// TestSomebodyAdministers: whoever is the only administrator stays one, also where two take the role from each other.
+func TestSomebodyAdministers(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		user := models.RoleUser
+		for _, name := range []string{"ann", "bob"} {
+			n.admin(t, name)
+		}
+		demote := func(name string) error {
+			_, err := n.users.Update(t.Context(), name, UserChange{Role: &user})
+			return err
+		}
+		other := make(chan error)
+		go func() { other <- demote("ann") }()
+		failed := slices.DeleteFunc([]error{demote("bob"), <-other}, func(err error) bool { return err == nil })
+		if len(failed) != 1 {
+			t.Fatalf("%d of two were refused: %v", len(failed), failed)
+		}
+		refused(t, "the last one's role", failed[0], models.CodeConflict)
+		last := "ann"
+		if got(n.users.Find(t.Context(), last))(t).Role == user {
+			last = "bob"
+		}
+		_, cookie := n.signIn(t, last)
+		_, err := n.users.Update(t.Context(), last, UserChange{Disabled: new(true)})
+		refused(t, "to disable the last one", err, models.CodeConflict)
+		_, err = n.users.Settle(t.Context(), WantedUser{Username: last, Role: &user}, true)
+		refused(t, "to try it", err, models.CodeConflict)
+		refused(t, "to delete the last one", n.users.Delete(t.Context(), last), models.CodeConflict)
+		stands(t, "nothing was done", n.resolve(t, cookie), models.SessionActive, "")
+		got(n.users.Update(t.Context(), last, UserChange{DisplayName: new("Root"), Password: new(password + "!")}))(t)
+		n.admin(t, "cem")
+		must(t, n.users.Delete(t.Context(), last))
+	})
+}
+
 func TestGroups(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
 		for _, name := range []string{"ann", "Bob", "carl"} {

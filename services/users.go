@@ -213,6 +213,9 @@ func (u *Users) apply(tx *gorm.DB, user *models.User, c UserChange, set map[stri
 	if err := tx.Model(&models.User{}).Where("id = ?", user.ID).Updates(set).Error; err != nil {
 		return nil, err
 	}
+	if err := keepAdmin(tx, user); err != nil {
+		return nil, err
+	}
 	if c.Username != nil {
 		told, keyActs, err := replaceInKeys(tx, usersOf, user.Username, *c.Username)
 		if err != nil {
@@ -359,10 +362,29 @@ func (u *Users) Delete(ctx context.Context, username string) error {
 		if err == nil {
 			err = u.db.record(tx, append(acts, Act{Action: "user.deleted", UserID: user.ID})...)
 		}
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = tx.Delete(user).Error
 		}
-		return append(drafts, ended...), tx.Delete(user).Error
+		if err == nil {
+			err = keepAdmin(tx, user)
+		}
+		return append(drafts, ended...), err
 	})
+	return err
+}
+
+var errLastAdmin = models.Errorf(models.CodeConflict, "Nobody would be left who may administer. Make another administrator first.")
+
+// keepAdmin refuses a change of an administrator that has left none. Whoever changes people holds the head, so that two
+// who take the role from each other do it one after the other.
+func keepAdmin(tx *gorm.DB, was *models.User) error {
+	if was.Role != models.RoleAdmin || was.DisabledAt != nil {
+		return nil
+	}
+	var left bool
+	err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM users WHERE role = ? AND disabled_at IS NULL)`, models.RoleAdmin).Scan(&left).Error
+	if err == nil && !left {
+		err = errLastAdmin
+	}
 	return err
 }

@@ -36,6 +36,7 @@ func TestSettle(t *testing.T) {
 			return done
 		}
 		admin, groups := models.RoleAdmin, []string{"OPS", "night", "ops"}
+		n.admin(t, "root")
 		ann := settle(WantedUser{Username: "Ann", Groups: groups}, "added", "groups")
 		if ann.ID == 0 || ann.Username != "Ann" || ann.DisplayName != "Ann" || ann.Role != models.RoleUser || ann.PasswordHash != "" || ann.DisabledAt != nil || ann.CreatedAt == 0 {
 			t.Errorf("%+v", ann)

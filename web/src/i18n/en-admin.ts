@@ -142,6 +142,7 @@ export const enAdmin = {
       role: 'The role is neither user nor admin.',
       disabled: 'Disabled is neither true nor false.',
       again: 'They are on line {n} already.',
+      conflict: 'Somebody took this name a moment ago, or no administrator would be left.',
     },
     more: 'Show {n} more',
   },

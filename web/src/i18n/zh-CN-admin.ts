@@ -136,6 +136,7 @@ export const zhAdmin: typeof enAdmin = {
       role: '角色应为 user 或 admin。',
       disabled: 'disabled 应为 true 或 false。',
       again: '与第 {n} 行重复。',
+      conflict: '该名称刚被占用，或将不再有任何管理员。',
     },
     more: '再显示 {n} 行',
   },
