@@ -35,9 +35,7 @@ type Push struct {
 
 	public string // the key that browsers subscribe for, base64url
 
-	some  atomic.Bool   // there are subscriptions, as of the last look
-	wake  chan struct{} // something may be to be pushed
-	lanes lanes[string] // by push service
+	lanes *lanes[string] // by push service
 	mu    sync.Mutex
 	seen  int64 // nobody has subscribed for what lies in the log before this; 0 = not known
 }
@@ -56,16 +54,16 @@ func NewPush(ctx context.Context, db *Database, j *journal.Journal, s *Sessions,
 	hosts := newPushHosts(settings.Hosts)
 	// The library puts "mailto:" before all that is no https address.
 	p := &Push{db: db, sessions: s, notices: n, chosen: chosen, vault: v, hosts: hosts, contact: strings.TrimPrefix(settings.Contact, "mailto:"),
-		client: hosts.client(), batch: pushSpread, log: log, wake: make(chan struct{}, 1), lanes: newLanes[string]()}
+		client: hosts.client(), batch: pushSpread, log: log, lanes: newLanes[string]("pushes", log)}
 	var err error
 	if p.public, err = p.settleKeys(ctx); err != nil {
 		return nil, err
 	}
 	j.Observe(func(e *journal.Entry) {
-		if (e.Kind == kindNotice || e.Kind == kindNoticeState && e.Actor == clockActor) && p.some.Load() {
-			p.nudge()
+		if (e.Kind == kindNotice || e.Kind == kindNoticeState && e.Actor == clockActor) && p.lanes.some.Load() {
+			p.lanes.nudge()
 		}
-	}, func() { p.lookAnew(); p.nudge() })
+	}, func() { p.lookAnew(); p.lanes.nudge() })
 	return p, nil
 }
 
@@ -99,14 +97,6 @@ func (p *Push) privateKey(ctx context.Context) (string, error) {
 
 // Key is the public key that browsers subscribe for: an uncompressed point of P-256, base64url (RFC 8292 §3.2).
 func (p *Push) Key() string { return p.public }
-
-// nudge has the sender look at once; without it it would within a second.
-func (p *Push) nudge() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
-}
 
 // NewPushSubscription is what a browser's PushSubscription.toJSON() gives.
 type NewPushSubscription struct {
@@ -147,7 +137,7 @@ func (p *Push) Subscribe(ctx context.Context, l *Live, n NewPushSubscription, on
 	if err != nil {
 		return false, err
 	}
-	p.some.Store(true)
+	p.lanes.some.Store(true)
 	if replayed {
 		err = p.db.Write.WithContext(ctx).Select("id").Take(&models.PushSubscription{}, "id = ?", made).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {

@@ -255,7 +255,7 @@ func (n *node) quiet(t *testing.T, p *Push, s *pushService, why string) {
 func (n *node) settledPushes(t *testing.T, p *Push) {
 	t.Helper()
 	must(t, p.spread(t.Context()))
-	n.eventually(t, "all is pushed", func() bool { p.nudge(); return n.unpushed(t) == 0 })
+	n.eventually(t, "all is pushed", func() bool { p.lanes.nudge(); return n.unpushed(t) == 0 })
 }
 
 func critical(title string) models.NoticeContent {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,12 +18,8 @@ import (
 
 // How the deliverer goes about it.
 const (
-	pushLook      = 5 * time.Second  // between looks whether anybody has subscribed
-	pushPoll      = time.Second      // between looks for what is due, where somebody has
-	pushLease     = 30 * time.Second // a node that has not said how it went by then is taken to be gone
-	pushWidth     = 64               // messages on their way to one push service, from one node
-	pushSettle    = 5 * time.Second  // for writing down how it went
-	pushFirstWait = 5 * time.Second  // after the first attempt that failed; twice as long after each further one
+	pushWidth     = 64              // messages on their way to one push service, from one node
+	pushFirstWait = 5 * time.Second // after the first attempt that failed; twice as long after each further one
 	pushLastWait  = time.Hour
 )
 
@@ -64,34 +59,10 @@ type attempt struct {
 	throttled    bool          // pushPutOff, because too much was sent there
 }
 
-// Deliver sends what is due, until ctx ends. Every node does; each push service has a lane of its own.
+// Deliver sends what is due, until ctx ends.
 func (p *Push) Deliver(ctx context.Context) {
-	var lanes sync.WaitGroup
 	defer p.client.CloseIdleConnections()
-	defer lanes.Wait()
-	tick := time.NewTicker(pushPoll)
-	defer tick.Stop()
-	var looked time.Time
-	for {
-		if p.some.Load() || time.Since(looked) >= pushLook {
-			looked = time.Now()
-			due, err := p.due(ctx)
-			if err != nil && ctx.Err() == nil {
-				p.log.Warn("it cannot be looked at what is to be pushed; it will be tried again", "error", err)
-			}
-			for _, service := range due {
-				if p.lanes.enter(service) {
-					lanes.Go(func() { p.lane(ctx, service) })
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-p.wake:
-		}
-	}
+	p.lanes.run(ctx, p.due, p.sendDue)
 }
 
 // due follows the log, and tells to which push services there is something to be sent now.
@@ -102,24 +73,7 @@ func (p *Push) due(ctx context.Context) (services []string, err error) {
 	return services, errors.Join(spread, err)
 }
 
-// lane sends to one push service what is due, until nothing is. What fails is put off, so it comes to an end.
-func (p *Push) lane(ctx context.Context, service string) {
-	for {
-		n, err := p.sendDue(ctx, service)
-		if err != nil && ctx.Err() == nil {
-			p.log.Warn("nothing can be pushed; it will be tried again", "service", service, "error", err)
-		}
-		if n == 0 && p.lanes.leave(service) {
-			return
-		}
-		if ctx.Err() != nil {
-			p.lanes.leave(service)
-			return
-		}
-	}
-}
-
-// sendDue makes one attempt with what is due and tells how many there were.
+// sendDue makes one attempt with what is due and tells how many there were. What fails is put off, so it comes to an end.
 func (p *Push) sendDue(ctx context.Context, service string) (n int, err error) {
 	private, err := p.privateKey(ctx)
 	if err != nil {
@@ -140,7 +94,7 @@ func (p *Push) sendDue(ctx context.Context, service string) (n int, err error) {
 		}
 	}
 	sending.Wait()
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushSettle)
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), laneSettle)
 	defer cancel()
 	return len(list), p.settle(settling, list)
 }
@@ -154,7 +108,7 @@ func (p *Push) claim(ctx context.Context, service string) (list []attempt, err e
 	now := p.db.moment()
 	err = p.db.Write.WithContext(ctx).Raw(`UPDATE push_deliveries SET leased_until = `+now+` + ?, attempts = attempts + 1 WHERE id IN (
 		SELECT id FROM push_deliveries WHERE service = ? AND due_at <= `+now+` AND leased_until <= `+now+`
-		ORDER BY due_at, id LIMIT ?`+lock+`) RETURNING *, `+now+` AS now_ms`, pushLease.Milliseconds(), service, pushWidth).Scan(&list).Error
+		ORDER BY due_at, id LIMIT ?`+lock+`) RETURNING *, `+now+` AS now_ms`, laneLease.Milliseconds(), service, pushWidth).Scan(&list).Error
 	return list, err
 }
 
@@ -188,7 +142,7 @@ func pushWait(attempts int) time.Duration {
 	if doubled := attempts - 1; doubled < 16 {
 		wait = min(wait, pushFirstWait<<doubled)
 	}
-	return wait + time.Duration(rand.Int64N(int64(wait)/5)) - wait/10 //nolint:gosec // jitter: a push service that many wait for is not asked by all at once
+	return jittered(wait)
 }
 
 // post sends a message. A status of 0 means that no answer came. The error does not name the endpoint.

@@ -55,7 +55,7 @@ func (p *Push) spread(ctx context.Context) error {
 // spreadSome reports whether the end of the log was reached.
 func (p *Push) spreadSome(ctx context.Context) (done bool, err error) {
 	from, head, err := p.progress(ctx)
-	if err != nil || !p.some.Load() {
+	if err != nil || !p.lanes.some.Load() {
 		return true, err
 	}
 	start := p.from(from, head)
@@ -91,7 +91,7 @@ func (p *Push) progress(ctx context.Context) (from pushProgress, head int64, err
 	if err != nil {
 		return from, 0, err
 	}
-	p.some.Store(row.Floor != nil)
+	p.lanes.some.Store(row.Floor != nil)
 	if row.Floor != nil && row.LogOffset <= *row.Floor { // nobody had subscribed for long
 		p.passed(pushProgress{LogOffset: *row.Floor + 1}, false)
 	}

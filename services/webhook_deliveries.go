@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,14 +21,10 @@ import (
 
 // The bounds of delivery.
 const (
-	webhookLook    = 5 * time.Second  // between looks whether there are webhooks at all
-	webhookPoll    = time.Second      // between looks for what is due, where there are
 	webhookTimeout = 10 * time.Second // for a receiver to answer
-	webhookLease   = 30 * time.Second // a node that has not said how it went by then is taken to be gone
 	webhookWidth   = 20               // messages on their way to one receiver, from one node
 	webhookHeader  = 16 << 10         // bytes of an answer's header
 	webhookBody    = 4 << 10          // bytes of an answer's body that are read, so that its connection can be used again
-	webhookSettle  = 5 * time.Second  // for writing down how it went
 )
 
 // webhookWaits lie between the attempts: about 28 hours in all, after which a message is given up.
@@ -55,34 +50,10 @@ type webhookDelivery struct {
 	NowMs     models.Instant
 }
 
-// Deliver sends what is due, until ctx ends. Every node does; a receiver that hangs has a lane of its own.
+// Deliver sends what is due, until ctx ends.
 func (w *Webhooks) Deliver(ctx context.Context) {
-	var lanes sync.WaitGroup
 	defer w.client.CloseIdleConnections()
-	defer lanes.Wait()
-	tick := time.NewTicker(webhookPoll)
-	defer tick.Stop()
-	var looked time.Time
-	for {
-		if w.some.Load() || time.Since(looked) >= webhookLook {
-			looked = time.Now()
-			due, err := w.due(ctx)
-			if err != nil && ctx.Err() == nil {
-				w.log.Warn("webhooks cannot be looked at; it will be tried again", "error", err)
-			}
-			for _, id := range due {
-				if w.lanes.enter(id) {
-					lanes.Go(func() { w.lane(ctx, id) })
-				}
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-w.wake:
-		}
-	}
+	w.lanes.run(ctx, w.due, w.sendDue)
 }
 
 // due tells to which webhooks there is something to be sent now.
@@ -92,31 +63,13 @@ func (w *Webhooks) due(ctx context.Context) (ids []int64, err error) {
 	if err := db.Raw("SELECT EXISTS (SELECT 1 FROM webhooks)").Scan(&some).Error; err != nil {
 		return nil, err
 	}
-	if w.some.Store(some); !some {
+	if w.lanes.some.Store(some); !some {
 		return nil, nil
 	}
 	now := w.db.moment()
 	// The first alone, which the index gives at once. A node may be at it, and then there is nothing to be claimed.
 	err = db.Raw("SELECT id FROM webhooks w WHERE disabled_at IS NULL AND (SELECT min(due_at) FROM webhook_deliveries d WHERE d.webhook_id = w.id) <= " + now).Scan(&ids).Error
 	return ids, err
-}
-
-// lane sends to one webhook what is due, as long as something arrives. One that does not answer is asked again at the
-// next look and not at once.
-func (w *Webhooks) lane(ctx context.Context, id int64) {
-	for {
-		arrived, err := w.sendDue(ctx, id)
-		if err != nil && ctx.Err() == nil {
-			w.log.Warn("a webhook cannot be served; it will be tried again", "webhook", id, "error", err)
-		}
-		if arrived == 0 && w.lanes.leave(id) {
-			return
-		}
-		if ctx.Err() != nil {
-			w.lanes.leave(id)
-			return
-		}
-	}
 }
 
 // sendDue sends the oldest messages that are due, each of another session, and counts those that arrived.
@@ -167,14 +120,14 @@ func (w *Webhooks) claim(ctx context.Context, id int64) (rows []webhookDelivery,
 		SELECT d.id FROM webhook_deliveries d WHERE d.webhook_id = ? AND d.due_at <= `+now+` AND d.leased_until <= `+now+` AND d.id = (
 			SELECT min(e.id) FROM webhook_deliveries e WHERE e.webhook_id = d.webhook_id AND e.session_id = d.session_id)
 		ORDER BY d.due_at, d.id LIMIT ?`+lock+`) RETURNING id, message_id, body, traceparent, attempts, `+now+` AS now_ms`,
-		webhookLease.Milliseconds(), id, webhookWidth).Scan(&rows).Error
+		laneLease.Milliseconds(), id, webhookWidth).Scan(&rows).Error
 	return rows, err
 }
 
 // deliver makes one attempt and writes down how it went.
 func (w *Webhooks) deliver(ctx context.Context, hook *models.Webhook, signer *webhooks.Webhook, d *webhookDelivery) (arrived bool) {
 	status, err := w.attempt(ctx, hook, signer, d)
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), webhookSettle)
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), laneSettle)
 	defer cancel()
 	if err != nil && ctx.Err() != nil {
 		err = w.giveBack(settling, d)
@@ -301,8 +254,7 @@ func (w *Webhooks) failed(tx *gorm.DB, hook *models.Webhook, d *webhookDelivery)
 		w.log.Warn("a webhook's message is given up", "webhook", hook.ID, "message", d.MessageID)
 		return tx.Exec("UPDATE webhooks SET given_up = given_up + 1 WHERE id = ?", hook.ID).Error
 	}
-	wait := webhookWaits[d.Attempts-1]
-	wait += time.Duration(rand.Int64N(int64(wait)/5)) - wait/10 //nolint:gosec // jitter: receivers that many nodes wait for are not asked by all at once
+	wait := jittered(webhookWaits[d.Attempts-1])
 	late := tx.Exec("UPDATE webhook_deliveries SET leased_until = 0, due_at = "+w.db.moment()+" + ? WHERE id = ? AND attempts = ?", wait.Milliseconds(), d.ID, d.Attempts)
 	if late.Error != nil || late.RowsAffected == 0 {
 		return late.Error

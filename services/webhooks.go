@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"gorm.io/gorm"
 
@@ -25,9 +24,7 @@ type Webhooks struct {
 	client *http.Client
 	log    *slog.Logger
 
-	some  atomic.Bool   // there are webhooks, as of the last look
-	wake  chan struct{} // something may be due
-	lanes lanes[int64]  // by webhook
+	lanes *lanes[int64] // by webhook
 
 	attempts counters // by how they went
 }
@@ -42,22 +39,14 @@ const (
 
 // NewWebhooks makes the service.
 func NewWebhooks(db *Database, j *journal.Journal, v *Vault, log *slog.Logger) *Webhooks {
-	w := &Webhooks{db: db, vault: v, client: webhookClient(), log: log, wake: make(chan struct{}, 1), lanes: newLanes[int64](),
+	w := &Webhooks{db: db, vault: v, client: webhookClient(), log: log, lanes: newLanes[int64]("webhooks", log),
 		attempts: newCounters(webhookArrived, webhookGone, webhookFailed, webhookGivenUp)}
 	j.Observe(func(e *journal.Entry) {
-		if e.Kind == kindLock && w.some.Load() {
-			w.nudge()
+		if e.Kind == kindLock && w.lanes.some.Load() {
+			w.lanes.nudge()
 		}
-	}, w.nudge)
+	}, w.lanes.nudge)
 	return w
-}
-
-// nudge has the deliverer look at once; without it it would within a second.
-func (w *Webhooks) nudge() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
 }
 
 // NewWebhook is a webhook with its secret.
@@ -103,7 +92,7 @@ func (w *Webhooks) Create(ctx context.Context, address string, events []models.W
 	if err != nil {
 		return NewWebhook{}, err
 	}
-	w.some.Store(true)
+	w.lanes.some.Store(true)
 	return NewWebhook{Webhook: row, Secret: string(secret), Replayed: replayed}, nil
 }
 
