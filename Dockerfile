@@ -26,8 +26,10 @@ COPY --from=build /out/belfry /usr/local/bin/belfry
 # A user that exists nowhere else and owns nothing but the data.
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
-# SQLite for trying it out; name PostgreSQL for running it.
-ENV BELFRY_LISTEN=:8080 BELFRY_DATABASE_URL=sqlite:/data/belfry.db
+# SQLite for trying it out lies in ./data as anywhere; name PostgreSQL for running it. No DATABASE_URL is
+# set here: beside it a DATABASE_URL_FILE, by which it is named, stops the start.
+WORKDIR /
+ENV BELFRY_LISTEN=:8080
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \

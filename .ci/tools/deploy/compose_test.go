@@ -162,11 +162,14 @@ func makeSecrets(t *testing.T) string {
 		}
 		return strings.TrimSpace(string(text))
 	}
-	var before string
-	for range 2 {
+	run := func() ([]byte, error) {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "deploy/make-secrets"), "belfry.example")
 		cmd.Env = append(os.Environ(), "SECRETS="+dir)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		return cmd.CombinedOutput()
+	}
+	var before string
+	for range 2 {
+		if out, err := run(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		now := read("secret") + read("database_url") + read("tls_cert")
@@ -185,6 +188,22 @@ func makeSecrets(t *testing.T) string {
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls_cert"), filepath.Join(dir, "tls_key"))
 	if err != nil || pair.Leaf.VerifyHostname("belfry.example") != nil {
 		t.Errorf("the certificate: %v", err)
+	}
+	// A key whose certificate is still to come is not written over.
+	for _, name := range []string{"tls_cert", "tls_key"} {
+		there, aside := filepath.Join(dir, name), filepath.Join(dir, "aside")
+		if err := os.Rename(there, aside); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := run(); err == nil {
+			t.Errorf("made both without %s: %s", name, out)
+		}
+		if err := os.Rename(aside, there); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls_cert"), filepath.Join(dir, "tls_key")); err != nil {
+		t.Error(err)
 	}
 	return dir
 }
@@ -220,7 +239,7 @@ func TestComposeFitsNginx(t *testing.T) {
 	}
 }
 
-// migrationStatus has the binary read settings and ask for its database, which is not there.
+// migrationStatus has the binary read settings, beside those of the image, and ask for its database, which is not there.
 func migrationStatus(t *testing.T, environ []string) (code int, said string) {
 	t.Helper()
 	binary := os.Getenv("BELFRY_BIN")
@@ -230,7 +249,7 @@ func migrationStatus(t *testing.T, environ []string) (code int, said string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, "migrate", "status")
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, environ...)
+	cmd.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH")}, environment(t), environ) // the last of a name counts
 	out, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
