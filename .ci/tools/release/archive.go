@@ -15,7 +15,8 @@ import (
 
 // contents are the files and folders of the repository that an operator needs beside the binary. Folders are named one by
 // one: deploy/secrets must never be among them.
-var contents = []string{"LICENSE", "README.md", "nginx.conf", "deploy/nginx", "deploy/systemd", "deploy/kubernetes", "docs"}
+var contents = []string{"LICENSE", "README.md", "nginx.conf", "deploy/nginx", "deploy/systemd", "deploy/kubernetes", "deploy/prometheus",
+	"deploy/grafana", "docs"}
 
 // noticesFile holds the licences of all that is compiled in, which ask for being handed on with the binary.
 const noticesFile = "THIRD_PARTY_LICENSES"

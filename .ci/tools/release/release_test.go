@@ -89,7 +89,8 @@ func TestTarball(t *testing.T) {
 	files, _ := unpack(t, texts[0])
 	top := "belfry-v1.2.3-rc.1-linux-amd64/"
 	for _, name := range []string{"belfry", "LICENSE", "README.md", "nginx.conf", noticesFile, "deploy/nginx/site/tls.conf",
-		"deploy/systemd/belfry.service", "deploy/systemd/belfry.env", "docs/operate.md"} {
+		"deploy/systemd/belfry.service", "deploy/systemd/belfry.env", "deploy/kubernetes/belfry.yaml", "deploy/prometheus/alerts.yml",
+		"deploy/grafana/belfry.json", "docs/operate.md"} {
 		if files[top+name] == nil {
 			t.Errorf("%s is missing", name)
 		}
