@@ -41,7 +41,7 @@ var (
 		"it speaks HTTP/1.1: look at what stands between it and Belfry",
 	}
 	fixIdle = &fix{
-		"proxy_read_timeout 1h; in location /sse/ (and keep send_timeout above the heartbeat)",
+		"proxy_read_timeout 60s; in location /sse/ (and keep send_timeout above the heartbeat)",
 		"ProxyPass /sse/ http://…/sse/ timeout=3600, and RequestReadTimeout as it comes",
 		"no read_timeout, write_timeout or stream_timeout below the heartbeat",
 		"transport.respondingTimeouts.writeTimeout: 0s at the entry point, forwardingTimeouts.idleConnTimeout above the heartbeat",

@@ -118,7 +118,7 @@ var options = []Option{
 		With:    []string{"SESSION_IDLE", "SESSION_MAX"},
 		set:     into(atLeast(time.Second), func(s *Settings) *time.Duration { return &s.SessionWarning })},
 	{Name: "HEARTBEAT", Default: "15s", Help: "a silent stream says ping after this long", Expects: "a duration from 100ms to 200 years",
-		Details: "Has to be shorter than the read timeout of every proxy on the way.",
+		Details: "Has to be shorter than the read timeout of every proxy on the way: 60 s in `nginx.conf`.",
 		set:     into(atLeast(100*time.Millisecond), func(s *Settings) *time.Duration { return &s.Heartbeat })},
 	{Name: "TICKET_TTL", Default: "60s", Help: "how long a stream ticket opens streams", Expects: expectsPositive,
 		Details: "A stream that is open stays open.",

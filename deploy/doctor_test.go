@@ -74,7 +74,7 @@ var wrongly = []struct {
 	{"right", "", "", "", ""},
 	{"compresses", "proxy_buffering off;", "gzip on; gzip_types text/event-stream; gzip_proxied any;", "compression", "gzip off;"},
 	{"old", "proxy_http_version 1.1;", "proxy_http_version 1.0;", "request", "proxy_http_version 1.1;"},
-	{"impatient", "proxy_read_timeout 1h;", "proxy_read_timeout 3s;", "silence", "proxy_read_timeout 1h;"},
+	{"impatient", "proxy_read_timeout 1h;", "proxy_read_timeout 3s;", "silence", "proxy_read_timeout 60s;"},
 	{"forgetful", `Connection "";`, `Connection ""; proxy_set_header Last-Event-ID "";`, "request", "proxy_set_header Last-Event-ID $http_last_event_id;"},
 	{"anonymous", `Connection "";`, `Connection ""; proxy_set_header Authorization "";`, "request", "proxy_set_header Authorization $http_authorization;"},
 	{"renamed", "Host $http_host;", "Host $proxy_host;", "request", "proxy_set_header Host $http_host;"},

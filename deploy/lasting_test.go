@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +36,41 @@ func TestIdleStreamOutlivesTheTimeout(t *testing.T) {
 	}
 	b.post(t, "/api/v1/notices", cookie, `{"to":{"users":["admin"]},"title":"great tom"}`, http.StatusCreated)
 	idle.await("event: notice")
+}
+
+// TestSilentNodeIsGivenUp: a node that hangs ends nothing by itself, and neither does a browser that waits for it. So nginx
+// does, and the browser comes back. Between two ticks of the clock it has to wait.
+func TestSilentNodeIsGivenUp(t *testing.T) {
+	t.Parallel()
+	p := startNginx(t, "", node(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = fmt.Fprint(w, "data: one\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	conf := filepath.Join(p.dir, "nginx.conf")
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := regexp.MustCompile(`proxy_read_timeout (\d+)s;`).FindAllStringSubmatch(string(text), -1)
+	if len(limits) != 2 || limits[0][1] != "60" || limits[1][1] != "130" {
+		t.Fatalf("streams may be silent for %q", limits)
+	}
+	writeFile(t, conf, strings.NewReplacer(limits[0][0], "proxy_read_timeout 1s;", limits[1][0], "proxy_read_timeout 4s;").Replace(string(text)))
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	lasts := func(path string) time.Duration {
+		stream, began := p.get(t, path).Body, time.Now()
+		defer time.AfterFunc(6*time.Second, func() { _ = stream.Close() }).Stop() // a worker of before the reload waits for longer
+		_, _ = io.Copy(io.Discard, stream)                                        // it ends in the middle, which is an error
+		return time.Since(began)
+	}
+	within(t, "a stream of a node that says nothing ends", func() bool { return lasts("/sse/notice") < 3*time.Second })
+	if lasted := lasts("/sse/clock?every=120"); lasted < 3*time.Second {
+		t.Errorf("the clock was given up after %v", lasted)
+	}
 }
 
 // follow reads as a browser does whose connection is cut: it comes back.
@@ -106,21 +143,25 @@ func within(t *testing.T, what string, reached func() bool) {
 	}
 }
 
-// TestDescriptionIsCompressed: what is the same for everybody is, and what is not has to be as long as it is.
+// TestDescriptionIsCompressed: what is the same for everybody is, as the node itself gives it, and what is not has to be as long
+// as it is.
 func TestDescriptionIsCompressed(t *testing.T) {
+	t.Parallel()
+	b := startBelfry(t, "")
+	b.up(t)
+	description := b.get(t, "/api/openapi.json", "Accept-Encoding: gzip")
+	packed, err := gzip.NewReader(description.Body)
+	if err != nil || !slices.Contains(description.Header.Values("Vary"), "Accept-Encoding") {
+		t.Fatalf("%v, %v", err, description.Header)
+	}
+	if err := json.NewDecoder(packed).Decode(&struct{ OpenAPI string }{}); err != nil {
+		t.Error(err)
+	}
 	text := `{"text":"` + strings.Repeat("bell ", 1000) + `"}`
 	p := startNginx(t, "", node(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = fmt.Fprint(w, text)
 	}))
-	description := p.get(t, "/api/openapi.json", "Accept-Encoding: gzip")
-	packed, err := gzip.NewReader(description.Body)
-	if err != nil || !slices.Contains(description.Header.Values("Vary"), "Accept-Encoding") {
-		t.Fatalf("%v, %v", err, description.Header)
-	}
-	if err := json.NewDecoder(packed).Decode(&struct{ Text string }{}); err != nil {
-		t.Error(err)
-	}
 	if inbox := p.get(t, "/api/v1/notices", "Accept-Encoding: gzip"); inbox.Header.Get("Content-Encoding") != "" || body(t, inbox) != text {
 		t.Errorf("%v", inbox.Header)
 	}

@@ -99,7 +99,7 @@ func TestStreamSettings(t *testing.T) {
 		t.Fatal("there is no location /sse/")
 	}
 	for _, want := range []string{
-		"proxy_buffering off;", "proxy_cache off;", "gzip off;", "error_log stderr crit;", "proxy_read_timeout 1h;",
+		"proxy_buffering off;", "proxy_cache off;", "gzip off;", "error_log stderr crit;", "proxy_read_timeout 60s;",
 		"error_page 502 503 504 =200 @away;", "proxy_next_upstream error timeout http_503;", "proxy_intercept_errors on;",
 	} {
 		if !strings.Contains(block, want) {
