@@ -329,6 +329,15 @@ func TestFlagsOfSettings(t *testing.T) {
 	s.refused(exitFailed, "PostgreSQL does not answer", "", "group", "list")
 }
 
+// TestEpochOfNothing: a backup that was restored elsewhere is not what it would begin anew.
+func TestEpochOfNothing(t *testing.T) {
+	s := sqliteShell(t)
+	s.refused(exitFailed, "there is no database yet", "", "epoch", "new")
+	if !services.FileMissing(s.databaseURL()) {
+		t.Error("it has made one")
+	}
+}
+
 func TestEpoch(t *testing.T) {
 	onEach(t, func(t *testing.T, s shell) {
 		epoch := func() (e string) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"belfry/config"
 	"belfry/services"
@@ -14,7 +15,12 @@ type epochCmd struct {
 
 type epochNewCmd struct{}
 
+// Run refuses where there is nothing: whoever restores a backup and forgets to name the database would else be told that all is
+// well, and pages would go on from offsets that are given out again.
 func (epochNewCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
+	if services.FileMissing(s.DatabaseURL) {
+		return errors.New("there is no database yet, and so no epoch to follow on; BELFRY_DATABASE_URL names the one that was restored")
+	}
 	return withJournal(ctx, s, func(_ *services.Database, j *journal.Journal) error {
 		if err := j.NewEpoch(ctx); err != nil {
 			return err

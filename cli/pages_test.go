@@ -144,9 +144,9 @@ var shownBlocks = []struct{ page, beginning, by string }{
 	{"docs/operate.md", "kubectl", "needs a cluster; .ci/tools/deploy reads the manifests as Kubernetes does"},
 	{"docs/operate.md", "nginx.ingress.kubernetes.io", "needs a cluster"},
 	{"docs/operate.md", "OTEL_EXPORTER_OTLP_ENDPOINT", "cli/tracing_test.go TestTraces"},
-	{"docs/operate.md", "pg_dump", ".ci/tools/release/install_test.go TestInstallAsDocumented"},
+	{"docs/operate.md", "(umask 077 && su postgres", ".ci/tools/release/install_test.go TestInstallAsDocumented"},
 	{"docs/operate.md", "systemctl stop belfry", ".ci/tools/release/install_test.go TestInstallAsDocumented"},
-	{"docs/operate.md", "sqlite3", ".ci/tools/release/install_test.go TestInstallAsDocumented"},
+	{"docs/operate.md", "(umask 077 && sqlite3", ".ci/tools/release/install_test.go TestInstallAsDocumented"},
 	{"docs/operate.md", "make bench-capacity", "bench/capacity/capacity_test.go TestFind"},
 	{"docs/metrics.md", "scrape_configs:", "it is Prometheus' configuration"},
 

@@ -265,7 +265,7 @@ func (n *node) tell(state string) {
 // leave goes in order: not ready, streams sent away over the drain time, no more connections, requests
 // under way answered.
 func (n *node) leave(ctx context.Context, f *front) {
-	n.log.Info("leaving", "drain", n.settings.Drain)
+	n.log.Info("leaving", "drain", n.settings.Drain.String())
 	n.tell(daemon.SdNotifyStopping)
 	noticed := time.After(min(n.settings.Drain, noticeTime))
 	f.leaving.Store(true)
