@@ -17,6 +17,7 @@ import (
 type backup struct {
 	database string
 	save     string                      // how the command begins that makes the copy
+	copied   string                      // the file that it makes
 	restore  string                      // how the command begins that puts it back
 	paths    *strings.Replacer           // from where the page has things to where the test has them
 	lose     func(t *testing.T)          // makes the place of the database free
@@ -70,6 +71,9 @@ func restoreFrom(t *testing.T, b backup, nodeCount int) {
 	l.publish()
 	l.awaitAcks(lowRate)
 	b.execute(t, b.save)
+	if info, err := os.Stat(b.copied); err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("other users of the machine can read the backup: %v, %v", info, err)
+	}
 	l.awaitAcks(lowRate / 2)
 	for _, node := range nodes {
 		node.Kill()
@@ -111,8 +115,7 @@ func restoreFrom(t *testing.T, b backup, nodeCount int) {
 // onPostgres takes the database away altogether, and makes an empty one.
 func onPostgres(t *testing.T) backup {
 	database := testpg.Database(t)
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "database_url"), database)
+	kept := filepath.Join(t.TempDir(), "belfry.dump")
 	where, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +123,9 @@ func onPostgres(t *testing.T) backup {
 	name := strings.TrimPrefix(where.Path, "/")
 	where.Path = "/postgres"
 	return backup{
-		database: database, save: "pg_dump", restore: "pg_restore",
-		paths: strings.NewReplacer("/etc/belfry", dir, "belfry.dump", filepath.Join(dir, "belfry.dump")),
+		database: database, save: "(umask 077 && su postgres -c 'pg_dump", copied: kept, restore: "su postgres -c 'pg_restore",
+		paths: strings.NewReplacer("su postgres -c ", "sh -c ", "--role=belfry ", "", "no-owner belfry'", `no-owner "`+database+`"'`,
+			"dbname=belfry'", `dbname="`+database+`"'`, "belfry.dump", kept),
 		lose: func(t *testing.T) {
 			db := openAt(t, where.String())
 			for _, statement := range []string{"DROP DATABASE " + name + " WITH (FORCE)", "CREATE DATABASE " + name} {
@@ -140,7 +144,7 @@ func onSQLite(t *testing.T) backup {
 	dir, kept := filepath.Dir(file), filepath.Join(t.TempDir(), filepath.Base(file))
 	paths := strings.NewReplacer("/var/backups/belfry.db", kept, "/var/lib/belfry", dir)
 	return backup{
-		database: database, save: "sqlite3", restore: "cp /var/backups", paths: paths,
+		database: database, save: "(umask 077 && sqlite3", copied: kept, restore: "cp /var/backups", paths: paths,
 		lose: func(t *testing.T) { backup{paths: paths}.execute(t, "cd /var/lib/belfry") },
 		head: func(t *testing.T) position {
 			out, err := exec.CommandContext(t.Context(), "sqlite3", file, "SELECT epoch || '-' || head FROM log_head").Output()
@@ -160,11 +164,4 @@ func openAt(t *testing.T, database string) *sql.DB {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	return db
-}
-
-func write(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
