@@ -9,6 +9,7 @@ import (
 
 	"belfry/internal/testpg"
 	"belfry/models"
+	"belfry/services/journal"
 )
 
 // TestSQLiteFileIsHeldByOne runs alone: a process that another test starts shares our files, the lock
@@ -113,5 +114,20 @@ func TestCreateOnce(t *testing.T) {
 		person.Username = "ann"
 		_, _, err = n.users.AddOnce(t.Context(), person, once("u", "d"))
 		refused(t, "what was made is gone", err, models.CodeConflict)
+	})
+}
+
+// TestKeyMadeLongAgo: the request that made a key is forgotten, and would make the same secret once more.
+func TestKeyMadeLongAgo(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		spec := KeySpec{Name: "k", Scopes: []models.Scope{models.ScopeNoticesWrite}}
+		once := Repeatable{Principal: "user:1", Key: "k", Digest: "d"}
+		made := got(n.keys.CreateOnce(t.Context(), n.tokens, spec, once))(t)
+		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", journal.OnceWindow.Milliseconds())
+		_, err := n.keys.CreateOnce(t.Context(), n.tokens, spec, once)
+		refused(t, "after a day", err, models.CodeConflict)
+		must(t, n.keys.Revoke(t.Context(), made.ID))
+		_, err = n.keys.CreateOnce(t.Context(), n.tokens, spec, once)
+		refused(t, "after it was revoked", err, models.CodeConflict)
 	})
 }

@@ -105,6 +105,8 @@ type NewKey struct {
 	Replayed   bool
 }
 
+var errNotShownAgain = models.Errorf(models.CodeConflict, "What this request made cannot be shown again.")
+
 func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Repeatable) (NewKey, error) {
 	row, err := spec.row()
 	if err != nil {
@@ -122,13 +124,16 @@ func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Rep
 		}
 		return id, k.db.record(tx, Act{Action: "key.created", Key: spec.Name, Detail: map[string]any{"id": id, "scopes": strings.Fields(row.ScopeList)}})
 	})
+	if isDuplicate(err) { // it was made more than a day ago, and the same request is given the same secret
+		return NewKey{}, errNotShownAgain
+	}
 	if err != nil {
 		return NewKey{}, err
 	}
 	made.Replayed = replayed
 	err = k.db.Write.WithContext(ctx).Take(&made.Key, id).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) || (err == nil && !bytes.Equal(made.Hash, hashOf(secret))) {
-		return NewKey{}, models.Errorf(models.CodeConflict, "What this request made cannot be shown again.")
+		return NewKey{}, errNotShownAgain
 	}
 	if err == nil && made.Hook != "" {
 		var plain []byte
