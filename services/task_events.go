@@ -42,6 +42,11 @@ func (r *taskReader) frame(ctx context.Context, row *models.Task, pos int64) (*h
 		// Who leaves must not end it for the others.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), openTimeout)
 		defer cancel()
+		if pos < row.Bytes { // another may have been done with it since
+			if known := r.log.event(place); known != nil {
+				return known, nil
+			}
+		}
 		return r.make(ctx, row, place)
 	})
 	event, _ := made.(*sharedEvent)
