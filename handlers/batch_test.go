@@ -107,6 +107,7 @@ func TestBatchOnce(t *testing.T) {
 			s.Errorf("%s then %s", first.body, again.body)
 		}
 		key.batch(two, one, two, one).refused(422, "idempotency_mismatch")
+		s.bearer(s.addKey(models.ScopeNoticesWrite)).with("Idempotency-Key", "whole").batch("no notice").want(200) // it is another's
 		if n := s.number("SELECT count(*) FROM entries WHERE kind = 'notice'"); n != 3 {
 			s.Errorf("%d notices, want 3", n)
 		}

@@ -353,3 +353,19 @@ func TestBackchannelThrottle(t *testing.T) {
 		s.backchannel(s.logoutToken(map[string]any{"sub": "somebody"})).refused(429, "rate_limited")
 	})
 }
+
+// TestBackchannelLeavesWhatBeganOtherwise: a session that began by password is not the provider's to end, though its person
+// has unlocked it there.
+func TestBackchannelLeavesWhatBeganOtherwise(t *testing.T) {
+	onEach(t, federated(), func(s *site) {
+		s.addUser("anna", models.RoleUser)
+		s.account("subject-a", "anna")
+		v := s.visitor(s.provider)
+		v.around(toLogin, "anna").want(200)
+		v.client = s.login("anna")
+		v.post("/api/v1/session/lock", nil).want(200)
+		v.around(toUnlock, "anna").want(200)
+		s.backchannel(s.logoutToken(map[string]any{"sub": "subject-a"})).want(200)
+		v.get("/api/v1/session").want(200)
+	})
+}

@@ -87,6 +87,7 @@ type site struct {
 	internal http.Handler
 	url      string
 	http     *http.Client
+	streams  *http.Client
 	log      *logBuffer
 	level    *tracing.Level
 	provider *testoidc.Provider
@@ -260,12 +261,19 @@ func (s *site) serve() {
 	}
 	s.url = listener.URL
 	s.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// A connection ends with its stream: a POST that came to have it next would be lost.
+	streams := *s.http
+	if !s.settings.http2 {
+		streams.Transport = transport.Clone()
+	}
+	s.streams = &streams
 	s.Cleanup(func() {
 		s.server.Streams.CloseAll()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		s.server.Streams.AwaitClosed(ctx)
 		transport.CloseIdleConnections()
+		streams.CloseIdleConnections()
 		listener.CloseClientConnections()
 		listener.Close()
 	})

@@ -37,7 +37,7 @@ func (c *client) open(path string) *stream {
 	c.Helper()
 	ctx, cancel := context.WithCancel(c.Context())
 	req := c.request(http.MethodGet, path, nil).WithContext(ctx)
-	resp, err := c.http.Do(req)
+	resp, err := c.streams.Do(req)
 	if err != nil {
 		cancel()
 		c.Fatal(err)

@@ -117,6 +117,7 @@ func TestNarrowing(t *testing.T) {
 			"/sse/stream?event=notice": "notice lock", "/sse/stream?event=notice_state": "notice_state lock",
 			"/sse/stream?event=notice&event=notice_state": "notice notice_state lock", "/sse/stream?event=lock": "lock",
 			"/sse/stream?event=ping&event=hello&event=pause&event=reset&event=task": "lock", "/sse/notice?event=lock": "lock",
+			"/sse/lock?event=notice&event=notice_state": "lock", // which narrows further, and never widens
 		} {
 			st := c.stream(path)
 			st.hello("active", "")
@@ -265,7 +266,7 @@ func TestWhoHasAConnectionOfItsOwn(t *testing.T) {
 			if body != "" {
 				req = c.request(http.MethodGet, "/sse/stream", body)
 			}
-			resp, err := c.http.Do(req)
+			resp, err := c.streams.Do(req)
 			if err != nil {
 				s.Fatal(err)
 			}

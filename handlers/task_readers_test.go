@@ -115,7 +115,7 @@ func processorTime() time.Duration {
 // stuck opens a stream and reads no more of it than its head.
 func (c *client) stuck(path string) io.Closer {
 	c.Helper()
-	resp, err := c.http.Do(c.request(http.MethodGet, path, nil))
+	resp, err := c.streams.Do(c.request(http.MethodGet, path, nil))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		c.Fatal(resp, err)
 	}

@@ -62,7 +62,7 @@ func webflux(stream string) (events []event, err error) {
 // raw reads a stream up to a text that comes in it, or to its end, in whole blocks and without the last empty line.
 func (c *client) raw(path, until string) string {
 	c.Helper()
-	resp, err := c.http.Do(c.request(http.MethodGet, path, nil).WithContext(c.Context()))
+	resp, err := c.streams.Do(c.request(http.MethodGet, path, nil).WithContext(c.Context()))
 	if err != nil {
 		c.Fatal(err)
 	}
