@@ -146,6 +146,22 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 	}
 }
 
+// TestConnectionsForgetAddresses: an address without a connection takes no memory, or whoever has many could take it all.
+func TestConnectionsForgetAddresses(t *testing.T) {
+	b := newBounded(t, 100, 2, nil)
+	for _, from := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.3"} {
+		conn := b.dial(from, whole)
+		b.answered(conn)
+		_ = conn.Close()
+	}
+	b.counts(open, "0")
+	b.connections.mu.Lock()
+	defer b.connections.mu.Unlock()
+	if left := len(b.connections.from); left != 0 {
+		t.Errorf("%d addresses are kept", left)
+	}
+}
+
 // TestConnectionsOfAll: the limit of the process holds for everybody.
 func TestConnectionsOfAll(t *testing.T) {
 	b := newBounded(t, 2, 100, nil)

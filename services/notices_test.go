@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"belfry/models"
+	"belfry/services/journal"
 )
 
 func pointer[T any](v T) *T { return &v }
@@ -187,6 +188,46 @@ func TestPublishOnce(t *testing.T) {
 		refused(t, "wrong", err, models.CodeInvalid)
 		if done := got(n.notices.Publish(t.Context(), system, Outgoing{To: to, Content: titled("x"), Once: once}))(t); done.Replayed {
 			t.Errorf("%+v", done)
+		}
+	})
+}
+
+// TestAnotherRequestIsNoRepeat, where it could make nothing any more either: it is not told of what the first has made.
+func TestAnotherRequestIsNoRepeat(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		system := n.system(t)
+		once := Repeatable{Principal: system.Actor(), Key: "k", Digest: "d"}
+		publish := func() (Published, error) {
+			return n.notices.Publish(t.Context(), system, Outgoing{To: Target{Users: []string{"ann"}}, Content: titled("x"), Once: once})
+		}
+		made := got(publish())(t)
+		must(t, n.users.Delete(t.Context(), "ann"))
+		if again := got(publish())(t); again.ID != made.ID || !again.Replayed {
+			t.Errorf("the same again: %+v", again)
+		}
+		once.Digest = "other"
+		_, err := publish()
+		refused(t, "another, to who is gone", err, models.CodeInvalid)
+		once.Digest = "d"
+		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", journal.OnceWindow.Milliseconds())
+		_, err = publish()
+		refused(t, "the same, when the key is forgotten", err, models.CodeInvalid)
+	})
+}
+
+// TestOnceIsForgotten: after its time a key is free for another request.
+func TestOnceIsForgotten(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		once := func(digest string) Repeatable { return Repeatable{Principal: "key:1", Key: "k", Digest: digest} }
+		_, _, err := n.groups.AddOnce(t.Context(), "first", "", once("d"))
+		must(t, err)
+		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", (journal.OnceWindow - time.Minute).Milliseconds())
+		_, _, err = n.groups.AddOnce(t.Context(), "second", "", once("e"))
+		refused(t, "within a day", err, models.CodeIdempotencyMismatch)
+		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", time.Minute.Milliseconds())
+		if _, replayed, err := n.groups.AddOnce(t.Context(), "second", "", once("e")); err != nil || replayed {
+			t.Errorf("after a day: %v, %v", replayed, err)
 		}
 	})
 }

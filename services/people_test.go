@@ -377,3 +377,23 @@ func (u *Users) Enable(ctx context.Context, username string) error {
 	_, err := u.Update(ctx, username, UserChange{Disabled: new(false)})
 	return err
 }
+
+// TestKeyExpiresInMemory: a key that this node remembers is refused when its time is over, though no entry tells of that.
+func TestKeyExpiresInMemory(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		soon := models.InstantOf(time.Now().Add(time.Hour))
+		_, secret, err := n.keys.Create(t.Context(), KeySpec{Name: "brief", Scopes: []models.Scope{models.ScopeNoticesWrite}, Expires: &soon})
+		must(t, err)
+		got(n.keys.Resolve(t.Context(), secret))(t)
+		over := got(n.db.clock(t.Context()))(t) - models.Instant(time.Minute.Milliseconds())
+		// Past the services, and without Forget: what is in memory stays there.
+		must(t, n.db.Write.Exec("UPDATE api_keys SET expires_at = ?", over).Error)
+		n.keys.cache.change(string(hashOf(secret)), func(k *models.Key) *models.Key {
+			expired := *k
+			expired.ExpiresAt = &over
+			return &expired
+		})
+		_, err = n.keys.Resolve(t.Context(), secret)
+		refused(t, "expired", err, models.CodeUnauthenticated)
+	})
+}

@@ -130,3 +130,47 @@ func TestPushWaits(t *testing.T) {
 		}
 	}
 }
+
+// TestPushAttemptThatIsLate: an attempt that comes to its end after its lease does not put off the one that began since.
+func TestPushAttemptThatIsLate(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		n.subscribed(t, p, s, "anna")
+		n.publish(t, n.system(t), Target{Users: []string{"anna"}}, titled("x"))
+		must(t, p.spread(t.Context()))
+		late := got(p.claim(t.Context(), s.URL))(t)
+		n.run(t, "UPDATE push_deliveries SET leased_until = 0")
+		if next := got(p.claim(t.Context(), s.URL))(t); len(late) != 1 || len(next) != 1 || next[0].Attempts != 2 {
+			t.Fatalf("%+v, then %+v", late, next)
+		}
+		late[0].outcome, late[0].wait = pushPutOff, time.Hour
+		must(t, p.settle(t.Context(), late))
+		now := n.db.now()
+		if n.number(t, "SELECT count(*) FROM push_deliveries WHERE due_at <= "+now+" AND leased_until > "+now) != 1 {
+			t.Error("the one that is under way has lost its lease")
+		}
+	})
+}
+
+// TestPushIsTriedForLong: what was news when it was first tried is tried later too, long after that.
+func TestPushIsTriedForLong(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		n.subscribed(t, p, s, "anna")
+		n.publish(t, n.system(t), Target{Users: []string{"anna"}}, titled("x"))
+		must(t, p.spread(t.Context()))
+		private := got(p.privateKey(t.Context()))(t)
+		for attempt, want := range []pushOutcome{pushUnwanted, pushSent} {
+			n.run(t, "UPDATE push_deliveries SET leased_until = 0, attempts = ?, created_at = "+n.db.now()+" - ?", attempt, (pushNews + time.Minute).Milliseconds())
+			list := got(p.claim(t.Context(), s.URL))(t)
+			must(t, p.prepare(t.Context(), list, private))
+			if len(list) != 1 || list[0].outcome != want {
+				t.Errorf("attempt %d: %+v", attempt+1, list)
+			}
+		}
+	})
+}

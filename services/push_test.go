@@ -259,7 +259,7 @@ func TestPushHosts(t *testing.T) {
 	}
 	for address, public := range map[string]bool{"8.8.8.8:443": true, "[2607:f8b0:4005:80a::200a]:443": true, "[64:ff9b::808:808]:443": true, "127.0.0.1:443": false, "10.1.2.3:443": false,
 		"192.168.1.1:443": false, "172.16.0.1:443": false, "169.254.169.254:443": false, "100.64.0.1:443": false, "0.0.0.0:443": false, "224.0.0.1:443": false, "255.255.255.255:443": false,
-		"[::1]:443": false, "[fe80::1]:443": false, "[fd00::1]:443": false, "[::ffff:127.0.0.1]:443": false, "[::ffff:10.0.0.1]:443": false, "[::]:443": false, "[ff02::1]:443": false, "x": false} {
+		"[::1]:443": false, "[fe80::1]:443": false, "[fd00::1]:443": false, "[::ffff:127.0.0.1]:443": false, "[::ffff:10.0.0.1]:443": false, "[::ffff:100.64.0.1]:443": false, "[::]:443": false, "[ff02::1]:443": false, "x": false} {
 		if err := publicAlone(t.Context(), "tcp", address, nil); (err == nil) != public {
 			t.Errorf("%s: %v", address, err)
 		}
@@ -347,5 +347,20 @@ func TestPushOfASnoozedNotice(t *testing.T) {
 		}
 		pushing(t, p)
 		n.quiet(t, p, s, "it is put off")
+	})
+}
+
+// TestPushUnderAnOldCookie: a request that was let in by a cookie which was replaced meanwhile subscribes nobody.
+func TestPushUnderAnOldCookie(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		s := newPushService(t)
+		p := n.pusher(t, s)
+		n.person(t, "anna")
+		l, _ := n.signIn(t, "anna")
+		got(n.sessions.ChangePassword(t.Context(), l, password, password))(t)
+		refused(t, "the old cookie", p.subscribe(t, l, s.browser().subscription()), models.CodeUnauthenticated)
+		if made := n.subscriptions(t); made != 0 {
+			t.Errorf("%d subscriptions", made)
+		}
 	})
 }

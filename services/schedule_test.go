@@ -287,3 +287,23 @@ func TestHouseReleasesOnTime(t *testing.T) {
 		t.Errorf("%d came early", early)
 	}
 }
+
+// TestScheduledUnderAKey: when its time comes it is of its category, and takes the place of what its sender published under the
+// same collapse key.
+func TestScheduledUnderAKey(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		system, ann := n.system(t), n.person(t, "ann")
+		to := Target{Users: []string{"ann"}}
+		c := underKey("disk", "scheduled")
+		c.Category = new("disks")
+		n.later(t, system, to, time.Hour, c)
+		n.publish(t, system, to, underKey("disk", "now"))
+		n.publish(t, system, to, underKey("other", "other"))
+		n.inboxIs(t, "before its time", ann, "other now", 2)
+		n.hourLater(t)
+		n.inboxIs(t, "released", ann, "scheduled other", 2)
+		if have := n.titles(t, ann, Listing{Category: "disks"}); have != "scheduled" {
+			t.Errorf("of its category: %q", have)
+		}
+	})
+}

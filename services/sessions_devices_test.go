@@ -136,6 +136,8 @@ func TestChangePassword(t *testing.T) {
 		refused(t, "the old cookie", err, models.CodeUnauthenticated)
 		told(t, n, other.ID, "ended password_changed")
 		told(t, n, here.ID)
+		_, err = n.sessions.ChangePassword(t.Context(), here, password, "third staple")
+		refused(t, "by the old password, with what was read before", err, models.CodeUnauthenticated)
 		_, _, err = n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: password}, Client{}, nil)
 		refused(t, "the old password", err, models.CodeUnauthenticated)
 		_, _, err = n.sessions.Login(t.Context(), Credentials{Username: "ann", Password: next}, Client{}, nil)

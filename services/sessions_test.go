@@ -361,3 +361,20 @@ func TestProvedTooLate(t *testing.T) {
 		refused(t, "ended", n.sessions.Reauthenticate(t.Context(), l, password), models.CodeUnauthenticated)
 	})
 }
+
+// TestUnlockPastTheLongestAge: a session whose time ran out after the request was let in does not open, though nobody has
+// written down its end yet.
+func TestUnlockPastTheLongestAge(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, cookie := n.signIn(t, "ann")
+		locked := got(n.sessions.Lock(t.Context(), l, l.ID))(t)
+		n.age(t, l.ID, testLimits.Max)
+		_, _, err := n.sessions.Unlock(t.Context(), locked, password)
+		if e := refused(t, "too old", err, models.CodeUnauthenticated); e.Reason != string(models.ReasonMaxAge) || e.AttemptsLeft != nil {
+			t.Errorf("%+v", e)
+		}
+		stands(t, "after it", n.resolve(t, cookie), models.SessionEnded, models.ReasonMaxAge)
+		told(t, n, l.ID, "locked manual", "ended max_age")
+	})
+}

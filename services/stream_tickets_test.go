@@ -2,6 +2,7 @@ package services
 
 import (
 	"testing"
+	"time"
 
 	"belfry/models"
 )
@@ -34,5 +35,20 @@ func TestKeyTicketRefusedWhileOpening(t *testing.T) {
 				t.Errorf("%s: %d streams are left", name, len(left))
 			}
 		}
+	})
+}
+
+// TestTicketOfAKeyThatExpired: a ticket opens nothing once its key's time is over, however long it is good itself.
+func TestTicketOfAKeyThatExpired(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		soon := models.InstantOf(time.Now().Add(time.Hour))
+		key, _, err := n.keys.Create(t.Context(), KeySpec{Name: "host", Scopes: []models.Scope{models.ScopeTicketsWrite}, Expires: &soon})
+		must(t, err)
+		req := StreamRequest{Ticket: n.ticket(t, got(n.keys.TicketFor(t.Context(), n.tokens, key, "ann"))(t)), Wants: ClassAll}
+		n.stream(t, req).hello(t)
+		n.run(t, "UPDATE api_keys SET expires_at = "+n.db.now()+" WHERE id = ?", key.ID)
+		_, err = n.Open(t.Context(), req)
+		refused(t, "expired", err, models.CodeUnauthenticated)
 	})
 }

@@ -329,3 +329,44 @@ func TestAppendFarBeyond(t *testing.T) {
 		refused(t, "nowhere", err, models.CodeNotFound)
 	})
 }
+
+// TestTaskTrimLeavesWhatGrewMeanwhile: a task that was due when it was looked for, and is not when its turn comes, goes on.
+func TestTaskTrimLeavesWhatGrewMeanwhile(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		p := n.runner(t)
+		task := n.task(t, p, "ann")
+		n.add(t, p, task, 0, "x")
+		must(t, n.tasks.remove(t.Context(), task, "COALESCE(ended_at, changed_at) < "+n.db.now()+" - ?", time.Hour.Milliseconds()))
+		n.add(t, p, task, 1, "y")
+		reader := &Principal{Live: n.resolve(t, cookie)}
+		if view := got(n.tasks.Get(t.Context(), reader, task))(t); view.State != models.TaskRunning || view.EndedAt != nil || view.Bytes != 2 {
+			t.Errorf("%+v", view)
+		}
+	})
+}
+
+// TestReaderOfATask: what is for a group or for everyone is for those who were there before it began, as a stream asks at each step.
+func TestReaderOfATask(t *testing.T) {
+	t.Parallel()
+	row := &models.Task{ID: 5, Creator: "key:1", Audiences: "user:2 group:7"}
+	for name, c := range map[string]struct {
+		asker taskAsker
+		grant journal.Grant
+		may   bool
+	}{
+		"recipient":      {taskAsker{"user:2", &models.User{}}, journal.Grant{Audience: "user:2"}, true},
+		"member before":  {taskAsker{"user:3", &models.User{}}, journal.Grant{Audience: "group:7", After: 4}, true},
+		"member since":   {taskAsker{"user:3", &models.User{}}, journal.Grant{Audience: "group:7", After: 5}, false},
+		"of another":     {taskAsker{"user:3", &models.User{}}, journal.Grant{Audience: "group:77"}, false},
+		"its creator":    {taskAsker{"key:1", nil}, journal.Grant{}, true},
+		"another key":    {taskAsker{"key:2", nil}, journal.Grant{}, false},
+		"administrator":  {taskAsker{"user:3", &models.User{Role: models.RoleAdmin}}, journal.Grant{}, true},
+		"nobody special": {taskAsker{"user:3", &models.User{Role: models.RoleUser}}, journal.Grant{}, false},
+	} {
+		if may := c.asker.mayRead(row, []journal.Grant{c.grant}); may != c.may {
+			t.Errorf("%s: %v", name, may)
+		}
+	}
+}

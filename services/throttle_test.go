@@ -186,3 +186,35 @@ func TestLoginsAreThrottled(t *testing.T) {
 		}
 	})
 }
+
+// TestProofsOfASessionAreThrottled: whoever has got hold of an open session cannot try out passwords, in whichever way they are
+// asked for, nor the codes of an app that is being added.
+func TestProofsOfASessionAreThrottled(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, _ := n.signIn(t, "ann")
+		begun := got(n.factors.BeginTOTP(t.Context(), &l.User))(t)
+		wrong := app{begun.Secret}.code(t, n, 9)
+		began := time.Now()
+		n.throttle.now = func() time.Time { return began } // none of them drains
+		for name, try := range map[string]func() error{
+			"proof": func() error { return n.sessions.Reauthenticate(t.Context(), l, "wrong horse") },
+			"new password": func() error {
+				_, err := n.sessions.ChangePassword(t.Context(), l, "wrong horse", "battery staple")
+				return err
+			},
+			"app": func() error { _, err := n.factors.ConfirmTOTP(t.Context(), l, wrong); return err },
+		} {
+			n.throttle.buckets = map[string]bucket{}
+			tries := failures(t, 20, func(int) error {
+				if err := try(); codeOf(err) != models.CodeUnauthenticated && codeOf(err) != models.CodeInvalid {
+					return err
+				}
+				return nil
+			})
+			if tries != 10 {
+				t.Errorf("%s: %d tries, want 10", name, tries)
+			}
+		}
+	})
+}

@@ -274,3 +274,35 @@ func TestWrongCodesAreThrottled(t *testing.T) {
 		}
 	})
 }
+
+// TestPurgeLeavesTheAppInUse, beside which another was begun and never confirmed: without it the password would be enough.
+func TestPurgeLeavesTheAppInUse(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		a, _ := n.enroll(t, "ann")
+		l, _, err := n.sessions.Login(t.Context(), Credentials{"ann", password, a.code(t, n, 0)}, Client{}, nil)
+		must(t, err)
+		got(n.factors.BeginTOTP(t.Context(), &l.User))(t)
+		n.run(t, "UPDATE totps SET last_step = 0, pending_at = pending_at - ?", totpPending.Milliseconds())
+		must(t, n.house.purge(t.Context()))
+		refused(t, "no code", n.signInWith(t, "ann", ""), models.CodeSecondFactor)
+		must(t, n.signInWith(t, "ann", a.code(t, n, 0)))
+	})
+}
+
+// TestCodeOfAnAppThatWasReplaced: who has shown a code of the old one, and is let in after the new one was confirmed, is refused.
+func TestCodeOfAnAppThatWasReplaced(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		ann := n.person(t, "ann")
+		a, _ := n.enroll(t, "ann")
+		old := got(n.factors.authenticator(t.Context(), ann.ID))(t)
+		shown := got(n.factors.byTOTP(old, a.code(t, n, 0)))(t)
+		spend := func() error { return n.db.Write.WithContext(t.Context()).Transaction(shown.spend) }
+		l, _, err := n.sessions.Login(t.Context(), Credentials{"ann", password, a.code(t, n, 1)}, Client{}, nil)
+		must(t, err)
+		next := got(n.factors.BeginTOTP(t.Context(), &l.User))(t)
+		got(n.factors.ConfirmTOTP(t.Context(), l, app{next.Secret}.code(t, n, 0)))(t)
+		n.run(t, "UPDATE totps SET last_step = 0") // so that the step alone would not stand in its way
+		refused(t, "the old app's", spend(), models.CodeUnauthenticated)
+	})
+}

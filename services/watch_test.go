@@ -106,3 +106,24 @@ func TestSlowOpeningDoesNotDelayTheLock(t *testing.T) {
 		t.Errorf("the session is to be looked at %v late", late)
 	}
 }
+
+// TestWatchedAsLongAsThereIsAStream: the first of a session's streams that goes leaves the others their lock in time.
+func TestWatchedAsLongAsThereIsAStream(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, sqliteAddress(t))
+	n.person(t, "ann")
+	l, _ := n.signIn(t, "ann")
+	watched := func() bool {
+		n.watches.mu.Lock()
+		defer n.watches.mu.Unlock()
+		return n.watches.by[lockAudience(l.ID)] != nil
+	}
+	n.watches.add(l)
+	n.watches.add(l)
+	if n.watches.remove(l.ID); !watched() {
+		t.Error("nobody watches for the second stream")
+	}
+	if n.watches.remove(l.ID); watched() {
+		t.Error("it is watched for nobody")
+	}
+}

@@ -128,3 +128,31 @@ func TestWebhookThatIsWellForOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestWebhookAttemptThatIsLate: an attempt that comes to its end after its lease leaves the one that began since alone, or the
+// message would be sent a third time beside that, or be given up though it arrives.
+func TestWebhookAttemptThatIsLate(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		w := n.sender(t)
+		hook := got(w.Create(t.Context(), "http://127.0.0.1:1/", nil, Repeatable{}))(t)
+		n.person(t, "ann")
+		n.signIn(t, "ann")
+		for _, before := range []int{0, len(webhookWaits)} { // the first, and the last that there is
+			n.run(t, "UPDATE webhook_deliveries SET attempts = ?, leased_until = 0", before)
+			late := got(w.claim(t.Context(), hook.ID))(t)
+			n.run(t, "UPDATE webhook_deliveries SET leased_until = 0")
+			if next := got(w.claim(t.Context(), hook.ID))(t); len(late) != 1 || len(next) != 1 || next[0].Attempts != before+2 {
+				t.Fatalf("%+v, then %+v", late, next)
+			}
+			must(t, w.settle(t.Context(), &hook.Webhook, &late[0], http.StatusInternalServerError, false))
+			must(t, w.giveBack(t.Context(), &late[0]))
+			now := n.db.now()
+			if n.number(t, "SELECT count(*) FROM webhook_deliveries WHERE attempts = ? AND due_at <= "+now+" AND leased_until > "+now, before+2) != 1 {
+				t.Errorf("after %d attempts the one that is under way has lost its lease", before)
+			}
+		}
+		if row := n.webhook(t, hook.ID); row.GivenUp != 0 {
+			t.Errorf("%d given up", row.GivenUp)
+		}
+	})
+}

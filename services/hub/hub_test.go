@@ -148,6 +148,9 @@ func TestHoldTakesBackAndReleaseReadsAgain(t *testing.T) {
 		t.Errorf("position %d while 2 and 3 are withheld", pos)
 	}
 	c.Advance([]*hub.Frame{frame(2)}, 2)
+	if c.Restart([]byte("reset"), 4) {
+		t.Error("started over while held, and what is withheld is lost")
+	}
 	expect(t, c, "")
 	c.Release([]byte("active "))
 	frames, replay, over := now(c)
@@ -245,6 +248,18 @@ func TestSettleRefusesWhatIsStale(t *testing.T) {
 			t.Error("a connection settled as held reads from the log")
 		}
 	}
+}
+
+// TestSettleTakesBackAnOlderGrant: the hub may lag behind the database, where the membership is over already.
+func TestSettleTakesBackAnOlderGrant(t *testing.T) {
+	t.Parallel()
+	h := hub.New(0, hub.RecentEntries)
+	c := h.Add(0, []string{"user:1"}, classAll, false)
+	h.Grant("user:1", journal.Grant{Audience: "group:5"})
+	settle(t, h, c, grants("user:1")...)
+	h.Deliver(1, []string{"group:5"}, frame(1))
+	h.Deliver(2, []string{"user:1"}, frame(2))
+	expect(t, c, "2")
 }
 
 func TestGrantAndRevoke(t *testing.T) {

@@ -61,11 +61,14 @@ func TestReplayLeavesOutWhatIsVoid(t *testing.T) {
 	for offset := int64(1); offset <= 3; offset++ {
 		h.Deliver(offset, []string{"user:1", "everyone"}, frame(offset))
 	}
+	h.Deliver(4, []string{"user:1"}, nil) // it had expired
+	h.Deliver(5, []string{"user:1"}, frame(5))
 	h.Void(2, []string{"user:1", "user:7"})
+	h.Void(4, []string{"user:1"}) // memory has none of it, and what follows is another's
 	h.Void(9, []string{"user:1"})
 	c := behind(h, 0, "user:1", "everyone")
 	h.Replay(c, 0)
-	expect(t, c, "1 3")
+	expect(t, c, "1 3 5")
 }
 
 // TestLongReplayGoesInSteps: what is queued at once stays well within the queue.

@@ -169,6 +169,9 @@ func TestFollowNeverStepsOverAHole(t *testing.T) {
 	if reader.Cursor() != 1 || len(f.entries) != 0 {
 		t.Fatalf("cursor %d and %d more entries before the hole was filled", reader.Cursor(), len(f.entries))
 	}
+	if _, fresh := reader.Fresh(); fresh {
+		t.Error("it trusts what it remembers, though it has not seen what lies behind the hole")
+	}
 	writer.run(t, "INSERT INTO entries SELECT * FROM aside")
 	f.next(t, 2)
 	f.next(t, 3)
