@@ -21,25 +21,15 @@ var errAdminsAlone = models.Errorf(models.CodeForbidden, "You may not do this.")
 
 // OpenStats prepares a stream of how the nodes are, for an admin's session. An error is a refusal.
 func (s *Streams) OpenStats(ctx context.Context, n *Nodes, cookie string, ticket *Ticket) (Opening, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if s.isDraining() {
-		s.openings.inc(openingDraining)
-		return Opening{First: Away()}, nil
+	admins := func(_ context.Context, who *identity) error {
+		if who.live == nil || who.user.Role != models.RoleAdmin {
+			return errAdminsAlone
+		}
+		return nil
 	}
-	who, err := s.identify(ctx, StreamRequest{Cookie: cookie, Ticket: ticket})
-	switch {
-	case err != nil:
-		return s.pauseIfPassing(err)
-	case who.live != nil && who.live.Verdict.State == models.SessionEnded:
-		return s.openEnded(ctx, who.live, "")
-	case who.live == nil || who.user.Role != models.RoleAdmin:
-		return s.pauseIfPassing(errAdminsAlone)
-	case !s.admit(who.user.ID):
-		return Opening{First: overLimit()}, nil
-	}
-	opening, err := s.openStats(ctx, n, who)
-	return s.opened(who, opening, err)
+	return s.begin(ctx, StreamRequest{Cookie: cookie, Ticket: ticket}, admins, func(ctx context.Context, who *identity) (Opening, error) {
+		return s.openStats(ctx, n, who)
+	})
 }
 
 func (s *Streams) openStats(ctx context.Context, n *Nodes, who *identity) (Opening, error) {

@@ -126,6 +126,15 @@ const openTimeout = 5 * time.Second
 // Open prepares a stream. An error is a refusal of the credential; what may pass is no error but a
 // pause, because 429 and 503 would end a browser's EventSource for good (HTML §9.2.3).
 func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) {
+	anybody := func(context.Context, *identity) error { return nil }
+	return s.begin(ctx, req, anybody, func(ctx context.Context, who *identity) (Opening, error) {
+		return s.open(ctx, who, req)
+	})
+}
+
+// begin is how a stream of any kind opens. may says why it is not for this person, if it is not; open makes it.
+func (s *Streams) begin(ctx context.Context, req StreamRequest, may func(context.Context, *identity) error,
+	open func(context.Context, *identity) (Opening, error)) (Opening, error) {
 	ctx, span := tracing.Start(ctx, "open stream", trace.SpanKindServer)
 	defer span.End()
 	limited := withLateDeadline(ctx, openTimeout)
@@ -142,10 +151,13 @@ func (s *Streams) Open(ctx context.Context, req StreamRequest) (Opening, error) 
 	if who.live != nil && who.live.Verdict.State == models.SessionEnded {
 		return s.openEnded(ctx, who.live, req.Position)
 	}
+	if err := may(ctx, who); err != nil {
+		return s.pauseIfPassing(err)
+	}
 	if !s.admit(who.user.ID) {
 		return Opening{First: overLimit()}, nil
 	}
-	opening, err := s.open(ctx, who, req)
+	opening, err := open(ctx, who)
 	return s.opened(who, opening, err)
 }
 

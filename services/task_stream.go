@@ -27,28 +27,15 @@ func (req *TaskStreamRequest) place() string { return cmp.Or(req.Header, req.Que
 
 // OpenTask prepares a stream of a task's log. An error is a refusal of the credential, or of the task.
 func (s *Streams) OpenTask(ctx context.Context, t *Tasks, req TaskStreamRequest) (Opening, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
-	defer cancel()
-	if s.isDraining() {
-		s.openings.inc(openingDraining)
-		return Opening{First: Away()}, nil
+	var row *models.Task
+	readers := func(ctx context.Context, who *identity) (err error) {
+		row, err = t.read(ctx, who.asker(), req.Task)
+		return err
 	}
-	who, err := s.identify(ctx, StreamRequest{Cookie: req.Cookie, Ticket: req.Ticket})
-	if err != nil {
-		return s.pauseIfPassing(err)
-	}
-	if who.live != nil && who.live.Verdict.State == models.SessionEnded {
-		return s.openEnded(ctx, who.live, req.place())
-	}
-	row, err := t.read(ctx, who.asker(), req.Task)
-	if err != nil {
-		return s.pauseIfPassing(err)
-	}
-	if !s.admit(who.user.ID) {
-		return Opening{First: overLimit()}, nil
-	}
-	opening, err := s.openTask(ctx, t, who, row, req)
-	return s.opened(who, opening, err)
+	asked := StreamRequest{Cookie: req.Cookie, Ticket: req.Ticket, Position: req.place()}
+	return s.begin(ctx, asked, readers, func(ctx context.Context, who *identity) (Opening, error) {
+		return s.openTask(ctx, t, who, row, req)
+	})
 }
 
 // control is what a stream of theirs is found under.
