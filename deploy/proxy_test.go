@@ -147,7 +147,7 @@ func TestErrorsOfNginxItself(t *testing.T) {
 		status                 int
 		contentType, code, say string
 	}{
-		{name: "page", response: p.get(t, "/"), status: 502, contentType: "text/html"},
+		{"page", p.get(t, "/"), 503, "text/html; charset=utf-8", "", "2"},
 		{"API", p.get(t, "/api/v1/session"), 503, "application/problem+json", "unavailable", "2"},
 		{"body", p.send(t, "POST", "/api/v1/notices", bytes.NewReader(large)), 413, "application/problem+json", "too_large", ""},
 	} {
@@ -157,6 +157,9 @@ func TestErrorsOfNginxItself(t *testing.T) {
 				t.Errorf("%d, %v", c.response.StatusCode, header)
 			}
 			checkOwnHeaders(t, c.response)
+			if comesBack := header.Get("Refresh") != ""; comesBack != (c.name == "page") {
+				t.Errorf("it loads itself again: %v", comesBack)
+			}
 			var problem struct{ Code string }
 			if text := body(t, c.response); c.code != "" && (json.Unmarshal([]byte(text), &problem) != nil || problem.Code != c.code) {
 				t.Errorf("body %q", text)
