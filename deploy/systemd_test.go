@@ -241,3 +241,17 @@ func TestUnitDoesNotTryAgainInVain(t *testing.T) {
 		t.Errorf("exit %s\n%s", code, &said)
 	}
 }
+
+// TestUnitWaitsForTheDatabase: a node that found none is started again, however often that was in vain.
+func TestUnitWaitsForTheDatabase(t *testing.T) {
+	away, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.Close()
+	s := newService(t, map[string]string{"database_url": "postgres://belfry@" + away.Addr().String() + "/belfry", "secret": strings.Repeat("s", 32)})
+	_ = s.cmd.Run() // the exit code says it
+	if code := s.cmd.ProcessState.ExitCode(); code != 1 || s.options["Restart"] != "on-failure" || s.options["StartLimitIntervalSec"] != "0" {
+		t.Errorf("exit %d, %v", code, s.options)
+	}
+}
