@@ -141,6 +141,19 @@ func TestPublishTriesAgain(t *testing.T) {
 	}
 }
 
+func TestPublishTriesAsOftenAsItMay(t *testing.T) {
+	for allowed, want := range map[int]int{-1: 1, 0: 1, 1: 1, 3: 3} {
+		c, calls := serve(t, refuse(503, `{}`))
+		WithAttempts(allowed)(c)
+		if _, err := c.Publish(context.Background(), Notice{Title: "T"}); err == nil {
+			t.Error("published")
+		}
+		if tries := len(calls()); tries != want {
+			t.Errorf("%d attempts: %d tries, want %d", allowed, tries, want)
+		}
+	}
+}
+
 func TestPublishGivesUpWithItsContext(t *testing.T) {
 	c, calls := serve(t, refuse(503, `{"code": "unavailable"}`, "Retry-After", "3600"))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
