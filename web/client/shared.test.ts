@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { FakeBrowser, type FakeTab, type Lacks } from './fake-browser'
 import { SharedStream } from './shared'
 import type { ConnectionStatus } from './event-stream'
+import { Problem } from './problem'
+import type { Hello, Session } from './types'
 
 /** A page that follows the stream, and notes what it is told. */
 class Follower {
@@ -96,8 +98,25 @@ describe.each(WAYS)('by %s', (_name, lacks) => {
       await browser.advance(500)
     }
     expect(streams.map(({ status }) => status.state)).toEqual(['live', 'live'])
-    expect(browser.streams).toBe(1)
+    expect([browser.streams, browser.server.opened]).toEqual([1, 1])
     expect(minted).toBe(1)
+  })
+
+  it('a tab that closes while it is asked for a ticket does not hold up the next', async () => {
+    const browser = fresh()
+    const ticket = { token: 't', expires_in_ms: 60_000 }
+    const mints = [() => new Promise<never>(() => undefined), () => Promise.resolve(ticket)]
+    const streams = mints.map((mint) => {
+      const { environment } = browser.openTab()
+      return new SharedStream({ ticket: mint, environment, source: 'anna', worker: 'w.js' })
+    })
+    for (const stream of streams) {
+      stream.start(null)
+      await browser.advance(500)
+    }
+    streams[0]!.stop()
+    await browser.advance(2_000)
+    expect(streams[1]!.status.state).toBe('live')
   })
 
   it('eight tabs have one stream, and hear the same', async () => {
@@ -300,6 +319,31 @@ describe.each(WAYS)('by %s', (_name, lacks) => {
     expect(browser.streams).toBe(1)
   })
 
+  it('hands nothing on of what a session left to be announced', async () => {
+    const browser = fresh()
+    const [one, two] = (await open(browser, 2)) as [Follower, Follower]
+    two.tab.context.frozen = true
+    browser.server.publish('for the first')
+    await browser.advance(10)
+    one.stream.stop()
+    two.tab.crash()
+    browser.killWorkers()
+    browser.server.session = 's2'
+    one.stream.start(browser.server.head)
+    await browser.advance(5_000)
+    expect([one.state, one.announced]).toEqual(['live', []])
+  })
+
+  it('opens the stream anew for a tab of another session that missed nothing', async () => {
+    const browser = fresh()
+    await open(browser, 1)
+    browser.server.session = 's2'
+    const two = new Follower(browser)
+    await browser.advance(2_000)
+    expect(two.state).toBe('live')
+    expect([...browser.server.connections].map(({ session }) => session)).toEqual(['s2'])
+  })
+
   it('says which session took the place of the one it was for', async () => {
     const browser = fresh()
     const followers = await open(browser, 3)
@@ -442,16 +486,19 @@ describe('where a tab holds the stream, what it needs for that', () => {
   })
 })
 
-it('does without a worker that does not answer', async () => {
-  const browser = new FakeBrowser()
-  const followers = await open(browser, 3)
-  browser.freezeWorkers()
-  await browser.advance(2_500)
-  expect(followers.map(({ state }) => state)).toEqual(['stale', 'stale', 'stale'])
-  await browser.advance(20_000)
-  expect(followers.map(({ state }) => state)).toEqual(['live', 'live', 'live'])
-  expect(followers.filter(({ stream }) => stream.role === 'leader')).toHaveLength(1)
-})
+it.each<Lacks>([{}, { locks: true }])(
+  'does without a worker that stands still: %o',
+  async (lacks) => {
+    const browser = new FakeBrowser(lacks)
+    const followers = await open(browser, 3)
+    browser.freezeWorkers()
+    await browser.advance(2_500)
+    expect(followers.map(({ state }) => state)).toEqual(['stale', 'stale', 'stale'])
+    await browser.advance(20_000)
+    expect(followers.map(({ state }) => state)).toEqual(['live', 'live', 'live'])
+    expect(followers.filter(({ stream }) => stream.role === 'leader')).toHaveLength(1)
+  },
+)
 
 it('takes the stream from a tab that stands still', async () => {
   const browser = new FakeBrowser({ workers: true })
@@ -514,6 +561,220 @@ describe('a late tab', () => {
   })
 })
 
+describe('what waits to be announced', () => {
+  /** A tab that knows of a notice that the other, which stands still, was to announce. */
+  async function waiting(browser: FakeBrowser) {
+    const [one, two] = (await open(browser, 2)) as [Follower, Follower]
+    two.tab.context.frozen = true
+    browser.server.publish('a')
+    await browser.advance(10)
+    return { one, two }
+  }
+
+  it.each([
+    ['a lock', (browser: FakeBrowser) => browser.server.lock()],
+    ['a reset', (browser: FakeBrowser) => browser.server.restore('f')],
+  ])('is forgotten at %s, and no later owner hears of it', async (_what, happens) => {
+    const browser = new FakeBrowser()
+    const { one, two } = await waiting(browser)
+    happens(browser)
+    await browser.advance(1_900)
+    two.tab.crash()
+    browser.killWorkers()
+    await browser.advance(5_000)
+    expect(browser.server.connections.size).toBe(1)
+    expect(one.announced).toEqual([])
+  })
+})
+
+describe('a tab that was stopped', () => {
+  it('does not come back when its page does', async () => {
+    const browser = new FakeBrowser()
+    const [one] = (await open(browser, 1)) as [Follower]
+    one.stream.stop()
+    one.tab.hide()
+    one.tab.show()
+    one.tab.look(true)
+    await browser.advance(2_000)
+    expect([one.state, browser.streams]).toEqual(['idle', 0])
+  })
+
+  it('does not come back when the worker that it had is gone', async () => {
+    const browser = new FakeBrowser()
+    const [one] = (await open(browser, 1)) as [Follower]
+    one.stream.stop()
+    await browser.advance(10)
+    browser.killWorkers()
+    await browser.advance(2_000)
+    expect([one.state, browser.workersStarted]).toEqual(['idle', 1])
+  })
+
+  /** A tab that hears when a test says who is signed in. */
+  function slow(browser: FakeBrowser, first?: Session) {
+    const hear: ((session: Promise<Session>) => void)[] = []
+    const answers = first ? [Promise.resolve(first)] : []
+    const stream = new SharedStream({
+      session: () => answers.shift() ?? new Promise((resolve) => hear.push(resolve)),
+      environment: browser.openTab().environment,
+      worker: 'w.js',
+    })
+    const sessions: string[] = []
+    stream.on('session', ({ id }) => sessions.push(id))
+    return { stream, hear, sessions }
+  }
+  const who = {
+    somebody: async () => ({ id: 's2', state: 'active' }) as Session,
+    nobody: () => Promise.reject(new Problem(401, { code: 'unauthenticated' })),
+  }
+
+  it.each(['somebody', 'nobody'] as const)(
+    'does not begin where it then hears that %s is signed in',
+    async (which) => {
+      const browser = new FakeBrowser()
+      const { stream, hear } = slow(browser)
+      stream.start(null)
+      stream.stop()
+      hear[0]!(who[which]())
+      await browser.advance(2_000)
+      expect([stream.status.state, browser.server.opened]).toEqual(['idle', 0])
+    },
+  )
+
+  it.each(['somebody', 'nobody'] as const)(
+    'tells nothing where it then hears that %s took its place',
+    async (which) => {
+      const browser = new FakeBrowser()
+      const { stream, hear, sessions } = slow(browser, { id: 's1', state: 'active' } as Session)
+      stream.start(null)
+      await browser.advance(1_000)
+      browser.server.session = 's2'
+      browser.server.cut()
+      await browser.advance(2_000)
+      expect(hear).toHaveLength(1)
+      stream.stop()
+      hear[0]!(who[which]())
+      await browser.advance(2_000)
+      expect([stream.status.state, sessions]).toEqual(['idle', []])
+    },
+  )
+})
+
+it('does not wait for long to hear who is signed in', async () => {
+  const browser = new FakeBrowser()
+  const stream = new SharedStream({
+    session: () => new Promise(() => undefined),
+    environment: browser.openTab().environment,
+    worker: 'w.js',
+  })
+  stream.start(null)
+  await browser.advance(9_000)
+  expect(stream.status.state).toBe('connecting')
+  await browser.advance(2_000)
+  expect(stream.status.state).toBe('live')
+})
+
+describe('a tab that joins', () => {
+  /** What a tab that comes now is told first. */
+  async function join(browser: FakeBrowser) {
+    const late = new Follower(browser)
+    const hellos: Hello[] = []
+    late.stream.on('hello', (hello) => hellos.push(hello))
+    await browser.advance(1_000)
+    return { late, hello: hellos[0] }
+  }
+
+  it('is told the count, and up to where it goes', async () => {
+    const browser = new FakeBrowser()
+    browser.server.publish()
+    browser.server.publish()
+    // What is replayed is in the greeting's count already.
+    new Follower(browser, 'e-0')
+    await browser.advance(1_000)
+    expect((await join(browser)).hello).toMatchObject({ unread: 0, head: 'e-2' })
+    browser.server.publish()
+    await browser.advance(10)
+    expect((await join(browser)).hello).toMatchObject({ unread: 1, head: 'e-3' })
+  })
+
+  it('is told no count under a lock', async () => {
+    const browser = new FakeBrowser()
+    await open(browser, 1)
+    browser.server.publish()
+    await browser.advance(10)
+    browser.server.lock()
+    await browser.advance(10)
+    expect((await join(browser)).hello).toMatchObject({ unread: null })
+  })
+
+  it('is told how much is left by now of the time that the lock had', async () => {
+    const browser = new FakeBrowser()
+    const join = () =>
+      new SharedStream({
+        ticket: () => Promise.resolve({ token: 't', expires_in_ms: 60_000 }),
+        environment: browser.openTab().environment,
+        worker: 'w.js',
+      })
+    join().start(null)
+    await browser.advance(20_000)
+    const late = join()
+    const left: number[] = []
+    late.on('lock', ({ idle_remaining_ms }) => left.push(idle_remaining_ms))
+    late.start(null)
+    await browser.advance(1_000)
+    expect(left).toHaveLength(1)
+    expect(left[0]).toBeLessThanOrEqual(40_500)
+  })
+
+  it('is told of the time that the session it asked for has, where that is newer', async () => {
+    const browser = new FakeBrowser()
+    await open(browser, 1)
+    await browser.advance(20_000)
+    const late = new Follower(browser)
+    const left: number[] = []
+    late.stream.on('lock', ({ idle_remaining_ms }) => left.push(idle_remaining_ms))
+    await browser.advance(1_000)
+    expect(left).toEqual([60_000])
+  })
+
+  it('is not told of a lock that ended while nobody listened', async () => {
+    const browser = new FakeBrowser()
+    const [one, two] = (await open(browser, 2)) as [Follower, Follower]
+    one.tab.hide()
+    await browser.advance(10)
+    browser.server.lock()
+    await browser.advance(10)
+    two.tab.hide()
+    await browser.advance(10)
+    browser.server.unlock()
+    one.tab.show()
+    await browser.advance(1_000)
+    expect(one.state).toBe('live')
+    expect(one.told).not.toContain('lock locked')
+  })
+})
+
+it('is offline where no tab has a network, and not before', async () => {
+  const browser = new FakeBrowser()
+  const followers = await open(browser, 2)
+  browser.server.up = false
+  browser.server.cut()
+  for (const [n, { tab }] of followers.entries()) {
+    tab.environment.online = () => false
+    tab.show()
+    await browser.advance(60_000)
+    const state = n === 0 ? 'stale' : 'offline'
+    expect(followers.map((follower) => follower.state)).toEqual([state, state])
+  }
+})
+
+it('closes the stream when all tabs are gone without a word', async () => {
+  const browser = new FakeBrowser()
+  const followers = await open(browser, 2)
+  followers.forEach(({ tab }) => tab.crash())
+  await browser.advance(120_000)
+  expect(browser.streams).toBe(0)
+})
+
 describe('a notice is announced', () => {
   it('where somebody looks, else where somebody looked last', async () => {
     const browser = new FakeBrowser()
@@ -550,6 +811,23 @@ describe('a notice is announced', () => {
     browser.server.publish('b')
     await browser.advance(10)
     expect(all(followers)).toEqual(['a', 'b'])
+    last.tab.context.thaw()
+    await browser.advance(10)
+    browser.server.publish('c')
+    await browser.advance(10)
+    expect(last.announced.at(-1)).toBe('c')
+  })
+
+  it('once, though owner and announcer die right after it', async () => {
+    const browser = new FakeBrowser()
+    const followers = await open(browser, 3)
+    browser.server.publish('a')
+    await browser.advance(10)
+    expect(followers[2]!.announced).toEqual(['a'])
+    followers[2]!.tab.crash()
+    browser.killWorkers()
+    await browser.advance(5_000)
+    expect(all(followers)).toEqual(['a'])
   })
 
   it('by another tab when the first stands still, and the owner dies before it is missed', async () => {

@@ -156,6 +156,17 @@ describe('coming back', () => {
     expect(stream.status).toEqual({ state: 'stale', since })
   })
 
+  it('is as old as it was, however often it tries', async () => {
+    await live()
+    const since = env.time
+    env.latest().end()
+    await settle()
+    await env.advance(1_000)
+    env.latest().fail()
+    await settle()
+    expect(stream.status).toEqual({ state: 'stale', since })
+  })
+
   it('waits longer each time, up to 30 s, with jitter, and starts over once open', async () => {
     env.dice = 1
     stream.start(null)
@@ -178,6 +189,20 @@ describe('coming back', () => {
     env.latest().fail()
     await settle()
     expect(env.nextDelay()).toBe(1_000)
+  })
+
+  it('forgets how long it waited once it was stopped', async () => {
+    env.dice = 1
+    stream.start(null)
+    for (let n = 0; n < 3; n++) {
+      env.latest().fail()
+      await settle()
+      await env.advance(env.nextDelay())
+    }
+    stream.start(null)
+    env.latest().fail()
+    await settle()
+    expect(env.nextDelay()).toBe(2_000)
   })
 
   it('comes back when a pause says, whatever the clock on the wall', async () => {
@@ -247,8 +272,18 @@ describe('coming back', () => {
     expect(env.latest().aborted()).toBe(true)
     await env.advance(60_000)
     env.wake()
+    stream.retry()
     expect(env.connections).toHaveLength(1)
     expect(stream.status.state).toBe('idle')
+  })
+
+  it('brings nothing more once stopped, of what came in one piece either', async () => {
+    await live()
+    stream.on('notice', () => stream.stop())
+    env.latest().send(notice('e-6', 1) + notice('e-7', 2))
+    await settle()
+    expect(received).toEqual(['e-6'])
+    expect(stream.position).toBe('e-6')
   })
 })
 
@@ -305,6 +340,39 @@ describe('the session', () => {
     await settle()
     expect(sessions).toEqual(['s2'])
     expect(stream.status.state).toBe('idle')
+  })
+
+  it.each([
+    ['is the same', () => Promise.resolve({ id: 's1' } as Session)],
+    ['is another', () => Promise.resolve({ id: 's2' } as Session)],
+    ['has ended', () => Promise.reject(new Problem(401, { code: 'unauthenticated' }))],
+    ['is not known', () => Promise.reject(Problem.network())],
+  ])('that %s changes nothing where that is heard after a stop', async (_what, answer) => {
+    let hear: (session: Promise<Session>) => void = () => undefined
+    askSession.mockReturnValueOnce(new Promise((resolve) => (hear = resolve)))
+    const sessions = vi.fn()
+    stream.on('session', sessions)
+    await live()
+    env.latest().send(lock('ended'))
+    await settle()
+    stream.stop()
+    hear(answer())
+    await settle()
+    await env.advance(60_000)
+    expect(stream.status.state).toBe('idle')
+    expect(sessions).not.toHaveBeenCalled()
+    expect(env.connections).toHaveLength(1)
+  })
+
+  it('before does not matter to a stream that is begun anew', async () => {
+    await live()
+    askSession.mockResolvedValue({ id: 's2' } as Session)
+    stream.start('e-5')
+    env.latest().answer(401)
+    await settle()
+    expect(stream.status.state).toBe('stale')
+    await env.advance(1_000)
+    expect(env.connections).toHaveLength(3)
   })
 
   it('keeps trying while nobody can say why it was refused', async () => {

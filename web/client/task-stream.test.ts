@@ -166,6 +166,20 @@ describe('the stream of a log', () => {
     expect(stream.status.state).toBe('stale')
   })
 
+  it('begins anew where it is started anew, and says again that it is over', async () => {
+    stream.start(0)
+    await open(piece(0, 7), done(7), DONE(7))
+    heard = []
+    stream.start(7)
+    expect(env.latest()).toMatchObject({
+      url: '/sse/tasks/7?format=json&from=7',
+      lastEventId: null,
+    })
+    env.latest().answer(204)
+    await settle()
+    expect(ends).toEqual([{ state: 'failed', exit_code: 2, bytes: 7 }, null])
+  })
+
   it('stands at the end when its place was none', async () => {
     const resets: string[] = []
     stream.on('reset', ({ head }) => resets.push(head))

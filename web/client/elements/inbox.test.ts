@@ -214,6 +214,21 @@ describe('by cookie', () => {
   })
 })
 
+it('hears nothing more once it is stopped', async () => {
+  watch = new FakeWatch()
+  watch.api.notices.mockResolvedValue(page([3, 2, 1], 3, 3))
+  inbox = new Inbox({ stream, watch } as unknown as Connection)
+  await settle()
+  const heard = vi.fn()
+  inbox.on('change', heard)
+  inbox.on('arrived', heard)
+  inbox.stop()
+  come(4)
+  say(5, { ids: [3], state: 'read', unread: 2 })
+  watch.enter('locked')
+  expect(heard).not.toHaveBeenCalled()
+})
+
 describe('by ticket', () => {
   afterEach(() => inbox.stop())
   beforeEach(() => {
@@ -225,6 +240,13 @@ describe('by ticket', () => {
     come(11)
     expect(ids()).toEqual([11])
     expect(inbox.unread).toBe(5)
+  })
+
+  it('shows nothing any more of the log before a reset', () => {
+    come(11)
+    stream.say('hello', hello(12, 4))
+    stream.say('reset', { reason: 'trimmed', head: 'e-12' })
+    expect([ids(), inbox.unread]).toEqual([[], 4])
   })
 
   it('shows what it missed without counting it again', () => {

@@ -137,6 +137,31 @@ describe('a session', () => {
     expect(watch.session?.user.username).toBe('eve')
   })
 
+  it('that is over is not brought back by an event of an older stream', async () => {
+    await watch.check()
+    watch.onLock(lock('ended', { reason: 'logout' }))
+    watch.onLock(lock('locked', { reason: 'idle' }))
+    watch.onLock(lock('active'))
+    await settled()
+    expect([watch.phase, watch.reason]).toEqual(['ended', 'logout'])
+    // The stream ends without saying why.
+    watch.end(null)
+    expect(watch.reason).toBe('logout')
+  })
+
+  it('is covered at once by a lock that the network delays', async () => {
+    await watch.check()
+    let answer: (response: Response) => void = () => undefined
+    answers['/session/lock'] = () => new Promise((resolve) => (answer = resolve))
+    const done = watch.lock()
+    expect(watch.phase).toBe('checking')
+    await settled()
+    answers['/session'] = () => Response.json(session({ state: 'locked', reason: 'manual' }))
+    answer(Response.json(session({ state: 'locked', reason: 'manual' })))
+    await done
+    expect(watch.phase).toBe('locked')
+  })
+
   it('is asked about again while its new cookie may be under way', async () => {
     await watch.check()
     let asks = 0
@@ -159,6 +184,19 @@ describe('unlocking', () => {
   it('shows the page', async () => {
     answers['/session/unlock'] = () => Response.json(session())
     await watch.unlock('right')
+    expect(watch.phase).toBe('active')
+  })
+
+  it('is waited for by whoever asks how the session stands', async () => {
+    let answer: (response: Response) => void = () => undefined
+    answers['/session/unlock'] = () => new Promise((resolve) => (answer = resolve))
+    asked = []
+    const done = watch.unlock('right')
+    watch.onLock(lock('active'))
+    await settled()
+    expect(asked).toEqual(['/session/unlock'])
+    answer(Response.json(session()))
+    await done
     expect(watch.phase).toBe('active')
   })
 
@@ -225,6 +263,26 @@ describe('deadlines', () => {
     window.dispatchEvent(new Event('focus'))
     expect(watch.phase).toBe('checking')
   })
+
+  it('are asked for where the browser has kept the page, which is covered until then', async () => {
+    await follow(61_000)
+    answers = {}
+    window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true }))
+    expect(watch.phase).toBe('checking')
+  })
+
+  it.each(['focus', 'online', 'pageshow'])(
+    'are looked at no more once stopped: %s',
+    async (type) => {
+      await follow(61_000)
+      deadline.stop()
+      vi.setSystemTime(Date.now() + 120_000)
+      asked = []
+      window.dispatchEvent(Object.assign(new Event(type), { persisted: true }))
+      await vi.advanceTimersByTimeAsync(120_000)
+      expect([watch.phase, asked]).toEqual(['active', []])
+    },
+  )
 
   it('are moved by what a person does, said at most once in a while', async () => {
     await follow(300_000)

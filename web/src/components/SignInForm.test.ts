@@ -54,6 +54,14 @@ describe('signing in', () => {
     expect(form.get('[role=alert]').text()).toBe('')
   })
 
+  it('keeps no password that was wrong', async () => {
+    const { form } = await sent(refuse(401, 'unauthenticated'))
+    const field = form.get<HTMLInputElement>('[name=password]')
+    expect(field.element.value).toBe('')
+    expect(document.activeElement).toBe(field.element)
+    expect(form.get<HTMLInputElement>('[name=username]').element.value).toBe(' ann ')
+  })
+
   it('asks for a code only when the server does, and sends it with the password', async () => {
     const { form, bodies } = await sent(wanted, ok(aSession()))
     expect(form.find('[name=password]').exists()).toBe(false)

@@ -16,6 +16,7 @@ afterEach(() => {
 async function locked(answer: Answer) {
   serve({
     'GET /session/unlock': () => answer,
+    'POST /session/unlock': () => refuse(401, 'unauthenticated', { attempts_left: 3 }),
     'GET /login': () => ok({ passkeys: true, single_sign_on: { name: 'Acme' } }),
   })
   const form = show(UnlockForm, { name: 'Ann Keller', username: 'ann' })
@@ -47,4 +48,15 @@ it('takes a password where the server does not answer', async () => {
 it('says so where there is no way', async () => {
   const form = await locked(ok({ password: false, passkey: false, single_sign_on: false }))
   expect(form.get('[role=status]').text()).toContain('Sign in again')
+})
+
+it('keeps no password, whatever became of it', async () => {
+  const form = await locked(ok({ password: true, passkey: false, single_sign_on: false }))
+  const field = form.get<HTMLInputElement>('[name=password]')
+  await field.setValue('wrong')
+  await form.get('form').trigger('submit')
+  await flushPromises()
+  expect(form.text()).toContain('3 tries are left')
+  expect(field.element.value).toBe('')
+  expect(document.activeElement).toBe(field.element)
 })

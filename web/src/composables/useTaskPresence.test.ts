@@ -1,6 +1,8 @@
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { nextTick } from 'vue'
+import { useConnection } from '@/stores/connection'
+import { useLogSearch } from '@/stores/logSearch'
 import { useSession } from '@/stores/session'
 import { useTaskLog } from '@/stores/taskLog'
 import { aSession, serve, show } from '@/testing'
@@ -30,15 +32,20 @@ function opened(at: DocumentVisibilityState) {
   seen = at
   serve({})
   const log = useTaskLog()
-  const [open, rest, load] = [
+  const [open, close, putAway, retry] = [
     vi.spyOn(log, 'open').mockReturnValue(),
+    vi.spyOn(log, 'close').mockReturnValue(),
+    vi.spyOn(log, 'putAway').mockReturnValue(),
+    vi.spyOn(log, 'retry').mockReturnValue(),
+  ]
+  const [rest, load] = [
     vi.spyOn(log, 'rest').mockReturnValue(),
     vi.spyOn(log, 'load').mockResolvedValue(),
   ]
   useSession().adopt(aSession())
   const page = show({ setup: () => useTaskPresence(() => 7), render: () => null })
   expect(open).toHaveBeenCalledOnce()
-  return { page, rest, load }
+  return { page, rest, load, close, putAway, retry }
 }
 
 it('lets the log of a page go that nobody sees, and has it back', async () => {
@@ -76,5 +83,37 @@ it('lets the log go of a page that was opened, or uncovered, where nobody sees i
   expect(load).toHaveBeenCalledOnce()
   await vi.advanceTimersByTimeAsync(60_000)
   expect(rest).toHaveBeenCalledTimes(2)
+  page.unmount()
+})
+
+it('puts the log and what was found in it away with the cover, at once', () => {
+  const { page, putAway } = opened('visible')
+  const found = vi.spyOn(useLogSearch(), 'putAway')
+  useSession().end('max_age')
+  expect(putAway).toHaveBeenCalledOnce()
+  expect(found).toHaveBeenCalledOnce()
+  page.unmount()
+})
+
+it('leaves nothing of the log to the page that comes after it', () => {
+  const { page, close } = opened('visible')
+  page.unmount()
+  expect(close).toHaveBeenCalledOnce()
+})
+
+it('has the log’s stream try again once the page is live again, unless it rests', async () => {
+  const { page, retry } = opened('visible')
+  const outage = async () => {
+    for (const state of ['stale', 'live'] as const) {
+      useConnection().status = { state, since: 0 }
+      await nextTick()
+    }
+  }
+  await outage()
+  expect(retry).toHaveBeenCalledOnce()
+  await turn('hidden')
+  await vi.advanceTimersByTimeAsync(60_000)
+  await outage()
+  expect(retry).toHaveBeenCalledOnce()
   page.unmount()
 })

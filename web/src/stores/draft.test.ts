@@ -1,6 +1,7 @@
+import { createPinia, setActivePinia } from 'pinia'
 import { expect, it } from 'vitest'
 import type { SentNotice } from '@client'
-import { draftOf, emptyDraft, noticeOf } from './draft'
+import { draftOf, emptyDraft, noticeOf, useDraft } from './draft'
 import { aNotice } from '@/testing'
 
 const sent: SentNotice = {
@@ -41,4 +42,18 @@ it('shares nothing with the message in the list', () => {
   draft.actions[0]!.label = 'changed'
   draft.actions.push({ label: 'one more', url: '/more' })
   expect(sent.actions).toEqual([{ label: 'Look', url: '/look' }])
+})
+
+it('has a name of its own, so that the server does not take it for the one before', () => {
+  setActivePinia(createPinia())
+  const store = useDraft()
+  const keys = [store.key]
+  store.start()
+  keys.push(store.key)
+  store.start(draftOf(sent))
+  keys.push(store.key)
+  store.renew()
+  keys.push(store.key)
+  expect(new Set(keys).size).toBe(4)
+  expect(store.draft.title).toBe('Disk full')
 })

@@ -150,6 +150,19 @@ describe('what the reader does', () => {
     expect(inbox.unread).toBe(3)
   })
 
+  it('asks for a thousand at a time', async () => {
+    const asked: number[] = []
+    const { inbox } = await loaded({
+      'POST /notices/state': ({ body }) => {
+        asked.push((body as { ids: number[] }).ids.length)
+        return ok({ changed: 1, unread: 0 })
+      },
+    })
+    const many = Array.from({ length: 2_001 }, (_, n) => n)
+    await inbox.mark(many, 'archived')
+    expect(asked).toEqual([1_000, 1_000, 1])
+  })
+
   it('marks all read only up to what is on show', async () => {
     let sent: unknown
     const { inbox } = await loaded({
@@ -170,6 +183,17 @@ describe('what the reader does', () => {
     await inbox.mark([8], 'read')
     expect(ids(inbox)).toEqual([9, 8, 7])
   })
+})
+
+it('keeps nothing among the unread that was read elsewhere, once they are looked at anew', async () => {
+  const { inbox } = await loaded({ 'POST /notices/state': () => ok({ changed: 1, unread: 2 }) })
+  await inbox.show('unread')
+  await inbox.mark([8], 'read')
+  await inbox.mark([8], 'unread')
+  await inbox.show('inbox')
+  await inbox.show('unread')
+  inbox.apply(state(11, { ids: [8], unread: 2 }))
+  expect(ids(inbox)).toEqual([9, 7])
 })
 
 describe('loading', () => {
@@ -334,4 +358,40 @@ describe('an answer', () => {
     expect(inbox.unread).toBe(3)
     expect(inbox.get(8)?.read_at).toBeNull()
   })
+})
+
+describe('a cover', () => {
+  it('leaves nothing of what was sent, and the list is as long as it was after it', async () => {
+    const limits: string[] = []
+    const all = Array.from({ length: 120 }, (_, n) => 120 - n)
+    const { inbox } = await loaded({
+      'GET /notices': ({ path }) => {
+        const query = new URLSearchParams(path.split('?')[1])
+        limits.push(query.get('limit')!)
+        const from = query.has('before') ? 50 : 0
+        const shown = all.slice(from, from + Number(query.get('limit')))
+        return page(shown, { cursor: 'e-120', next_before: from === 0 ? 'e-71' : null })
+      },
+    })
+    await inbox.more()
+    expect(inbox.items).toHaveLength(120)
+    inbox.putAway()
+    expect([inbox.items, inbox.get(120), inbox.unread]).toEqual([[], null, 0])
+    await inbox.load()
+    expect(limits).toEqual(['50', '100', '120'])
+  })
+})
+
+it('loads the list anew rather than ask for many one by one', async () => {
+  const { inbox, made } = await loaded({ 'GET /notices/20': () => ok(aNotice(20)) })
+  made.length = 0
+  inbox.apply(state(11, { ids: [20], state: 'unarchived', unread: 4 }))
+  await flushPromises()
+  expect(made).toEqual(['GET /notices/20'])
+  made.length = 0
+  const many = Array.from({ length: 11 }, (_, n) => 30 + n)
+  inbox.apply(state(12, { ids: many, state: 'unarchived', unread: 15 }))
+  await flushPromises()
+  expect(made).toHaveLength(1)
+  expect(made[0]).toMatch(/^GET \/notices\?/)
 })

@@ -91,6 +91,26 @@ describe('pop-ups', () => {
     expect(up).toMatchObject([{ by: 'page', title: 'notice 7' }])
   })
 
+  it('stay where they are critical, and only then', async () => {
+    const { worker } = desktop()
+    withWorker(worker)
+    usePopups().announce(notice(7), () => undefined)
+    usePopups().announce(notice(8, { severity: 'critical' }), () => undefined)
+    await flushPromises()
+    const stay = worker.showNotification.mock.calls.map(([, options]) => options.requireInteraction)
+    expect(stay).toEqual([false, true])
+  })
+
+  it.each(['default', 'denied'])('are not put up where that is %s', async (permission) => {
+    const { worker, titles } = desktop()
+    withWorker(worker)
+    Object.assign(Notification, { permission })
+    usePopups().announce(notice(7), () => undefined)
+    await flushPromises()
+    expect(titles()).toEqual([])
+    expect(worker.showNotification).not.toHaveBeenCalled()
+  })
+
   it('bring the page to the front when they are clicked, and lead to the notice', async () => {
     const { titles, clicks } = desktop()
     const focus = vi.fn()

@@ -161,6 +161,14 @@ describe('preferences', () => {
     await vi.waitFor(() => expect(onServer.sound).toBe(true))
   })
 
+  it('are not asked for under a lock', async () => {
+    const { session, preferences } = await signedIn()
+    session.adopt(aSession({ state: 'locked' }))
+    const before = made.length
+    await preferences.load()
+    expect(made.length).toBe(before)
+  })
+
   it('are asked for again when another tab has saved some, and only then', async () => {
     const { preferences } = await signedIn()
     const stored = { ...preferences.choices }
@@ -175,6 +183,40 @@ describe('preferences', () => {
     onServer = { ...DEFAULTS, muted: ['billing'] }
     tell({ revision: stored.revision + 1 })
     await vi.waitFor(() => expect(preferences.values.muted).toEqual(['billing']))
+  })
+
+  it('are written again where another tab has emptied the storage', async () => {
+    onServer = { ...DEFAULTS, theme: 'dark' }
+    await signedIn()
+    await vi.waitFor(() => expect(kept().theme).toBe('dark'))
+    localStorage.clear()
+    window.dispatchEvent(new StorageEvent('storage', { key: null }))
+    expect(kept().theme).toBe('dark')
+  })
+
+  it('are handed on to the page that comes after signing out, and to no other', () => {
+    usePreferences().choices.theme = 'dark'
+    usePreferences().handOn()
+    localStorage.clear()
+    disposePinia(getActivePinia()!)
+    setActivePinia(createPinia())
+    expect(usePreferences().choices.theme).toBe('dark')
+    expect(window.name).toBe('')
+  })
+
+  it('are not taken from the name that a window has of its own', () => {
+    localStorage.setItem('belfry', JSON.stringify({ theme: 'dark' }))
+    window.name = 'report'
+    expect(usePreferences().choices.theme).toBe('dark')
+    expect(window.name).toBe('report')
+    window.name = ''
+  })
+
+  it('are not asked for again by a hello right after they were', async () => {
+    const { preferences } = await signedIn()
+    const before = made.length
+    preferences.refresh()
+    expect(made.length).toBe(before)
   })
 
   it('do without a browser that keeps things, or that kept nonsense', async () => {

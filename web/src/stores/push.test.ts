@@ -132,3 +132,21 @@ it('is not there without a worker', async () => {
   await vi.waitFor(() => expect(push.state).toBe('unavailable'))
   expect(await push.turnOn()).toBe(false)
 })
+
+it('is not turned on where the browser refuses', async () => {
+  const { subscribe } = browser()
+  vi.stubGlobal('Notification', { permission: 'denied', requestPermission: async () => 'denied' })
+  requests()
+  const push = await signIn()
+  expect(await push.turnOn()).toBe(false)
+  expect(subscribe).not.toHaveBeenCalled()
+})
+
+it('is off here though the server does not hear of it', async () => {
+  const { current } = browser()
+  requests({ 'DELETE /push/subscriptions': () => refuse(503, 'unavailable') })
+  const push = await signIn()
+  await push.turnOn()
+  await expect(push.turnOff()).rejects.toMatchObject({ status: 503 })
+  expect([push.state, current()]).toEqual(['off', null])
+})

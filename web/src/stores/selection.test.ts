@@ -81,3 +81,11 @@ it('ends with the view, and outlasts a lock', async () => {
   await nextTick()
   expect(chosen()).toEqual([])
 })
+
+it('begins a range anew after nothing was chosen any more', async () => {
+  const { selection, chosen } = await loaded()
+  selection.toggle(9)
+  selection.clear()
+  selection.toggle(6, true)
+  expect(chosen()).toEqual([6])
+})

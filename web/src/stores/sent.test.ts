@@ -153,11 +153,11 @@ describe('the list of what was sent', () => {
   })
 
   it('is gone under a cover that comes when nobody looks at it any more', async () => {
-    const { sent, session } = signedIn({ 'GET /notices/sent': () => page([aSent(1)]) })
+    const { sent, session } = signedIn({ 'GET /notices/sent': () => page([aSent(1)], 'e-1') })
     await sent.load()
     session.onLock(locked)
     await nextTick()
-    expect(sent.items).toEqual([])
+    expect([sent.items, sent.nextBefore]).toEqual([[], null])
     expect(sent.state).toBe('loading')
   })
 

@@ -115,6 +115,17 @@ describe('a lock that the server did not hear', () => {
     await session.check()
     expect(session.phase).toBe('locked')
   })
+
+  it('is not said again once the stream has told of it', async () => {
+    const { session, made } = await signedIn({ 'POST /session/unlock': () => ok(aSession()) })
+    await session.lock()
+    session.onLock(event('locked', { reason: 'manual' }))
+    const before = made.length
+    await session.unlock('pw')
+    await flushPromises()
+    expect(session.phase).toBe('active')
+    expect(made.slice(before)).toEqual(['POST /session/unlock'])
+  })
 })
 
 describe('answers and events that cross', () => {
@@ -249,9 +260,24 @@ describe('after the end', () => {
     expect(replace).toHaveBeenCalledWith('/')
   })
 
-  it('nothing is kept for anyone after signing out', async () => {
+  it('another user who takes a session’s place in the browser never sees the page', async () => {
+    const bob = { username: 'bob', display_name: 'Bob', role: 'user', locale: '' } as const
+    const { session } = await signedIn()
+    session.adopt(aSession({ id: 's2', user: bob }))
+    expect(session.covered).toBe(true)
+    expect(replace).toHaveBeenCalledWith('/')
+  })
+
+  it('the reason that was said stays, though the stream ends without one', async () => {
     const { session } = await signedIn()
     session.onLock(event('ended', { reason: 'logout' }))
+    session.end(null)
+    expect(session.reason).toBe('logout')
+  })
+
+  it.each(['logout', 'disabled'])('nothing is kept for anyone after: %s', async (reason) => {
+    const { session } = await signedIn()
+    session.onLock(event('ended', { reason }))
     await session.signIn('ann', 'pw')
     expect(session.covered).toBe(true)
     expect(replace).toHaveBeenCalledWith('/')
@@ -286,6 +312,20 @@ describe('activity', () => {
     vi.useRealTimers()
   })
 
+  it('is said at once where a warning is on show, though not with each key', async () => {
+    vi.useFakeTimers()
+    const { session, made } = await signedIn({ 'POST /session/activity': () => ok(aSession()) })
+    const reports = () => made.filter((request) => request === 'POST /session/activity').length
+    await session.active()
+    vi.advanceTimersByTime(900)
+    await session.active(true)
+    expect(reports()).toBe(1)
+    vi.advanceTimersByTime(200)
+    await session.active(true)
+    expect(reports()).toBe(2)
+    vi.useRealTimers()
+  })
+
   it('is never said while locked', async () => {
     const { session, made } = await signedIn()
     session.onLock(event('locked'))
@@ -308,4 +348,19 @@ describe('activity', () => {
 it('signing out of a session that is over already succeeds', async () => {
   const { session } = await signedIn({ 'POST /logout': () => refuse(401, 'unauthenticated') })
   await expect(session.signOut()).resolves.toBeUndefined()
+})
+
+it('signing out that fails says so, and shows the page again', async () => {
+  const { session } = await signedIn({
+    'POST /logout': () => refuse(503, 'unavailable'),
+    'GET /session': () => ok(aSession()),
+  })
+  await expect(session.signOut()).rejects.toMatchObject({ status: 503 })
+  expect(session.phase).toBe('active')
+})
+
+it('asks the server once for all who want to know at the same time', async () => {
+  const { session, made } = await signedIn({ 'GET /session': () => ok(aSession()) })
+  await Promise.all([session.check(), session.check()])
+  expect(made.filter((request) => request === 'GET /session')).toHaveLength(1)
 })

@@ -139,6 +139,27 @@ function expectTrue(): void {
 }
 
 describe('a task’s log', () => {
+  it('asks for nothing under a cover', async () => {
+    server.write(lines(0, 100))
+    const log = useTaskLog()
+    useSession().end('max_age')
+    log.open(7)
+    await settle()
+    expect([server.asked, log.log]).toEqual([[], null])
+  })
+
+  it('does not pile up where no frame is drawn', async () => {
+    vi.stubGlobal('requestAnimationFrame', () => 1)
+    server.write(lines(0, 10))
+    const log = useTaskLog()
+    log.open(7)
+    await settle()
+    const before = log.end
+    server.write('x'.repeat(1_100_000) + '\n')
+    await settle()
+    expect(log.end).toBeGreaterThan(before + 1_000_000)
+  })
+
   it('is text first, then the stream from its end', async () => {
     server.write(lines(0, 100))
     const log = useTaskLog()
