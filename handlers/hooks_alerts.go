@@ -38,7 +38,8 @@ type hookInput struct {
 // what collapses.
 func (s *Server) receiveAlerts(ctx context.Context, in *hookInput) (*hookOutput, error) {
 	var hook alertHook
-	if err := readJSON(middleware.RawBody(ctx), &hook); err != nil {
+	// Without the list it is somebody else's call: an answer of 200 would tell its sender that somebody was told.
+	if err := readJSON(middleware.RawBody(ctx), &hook); err != nil || hook.Alerts == nil {
 		return nil, models.InvalidField("alerts", "A list of alerts, as Alertmanager and Grafana send it.")
 	}
 	if len(hook.Alerts) > maxHookItems {

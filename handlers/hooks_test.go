@@ -68,7 +68,7 @@ func TestAlertsMixed(t *testing.T) {
 		if got := strings.Join(told, ", "); got != "warning 202 <nil> 16383, info 1 <nil> 0, warning 1 https://grafana.example/d/1?viewPanel=2 0" {
 			s.Error(got)
 		}
-		for _, body := range []string{`{"alerts":7}`, `{"alerts":[{"labels":{"a":1}}]}`, `{"alerts":[{"labels":{"alertname":"\u0000"}}]}`, `[]`} {
+		for _, body := range []string{`{"alerts":7}`, `{"alerts":null}`, `{"title":"[FIRING:1]","message":"of a template"}`, `{"alerts":[{"labels":{"a":1}}]}`, `{"alerts":[{"labels":{"alertname":"\u0000"}}]}`, `[]`} {
 			key.post("/api/v1/hooks/alertmanager", body).refused(422, "invalid")
 		}
 		key.post("/api/v1/hooks/alertmanager", `{"alerts":[`+strings.Repeat(`{},`, 100)+`{}]}`).refused(413, "too_large")
