@@ -16,6 +16,20 @@ const kindKeyChanged = "key_changed"
 func usersOf(to *models.Target) *[]string  { return &to.Users }
 func groupsOf(to *models.Target) *[]string { return &to.Groups }
 
+// knownTarget refuses names that nobody has: a key that was made with a slip would be found out by its first alert, and whoever
+// is given such a name later would get what was not for them.
+func knownTarget(tx *gorm.DB, to Target) error {
+	if _, err := userIDs(tx, to.Users, "to.users"); err != nil {
+		return err
+	}
+	found, err := findNames(tx.Model(&models.Group{}), "name", to.Groups)
+	if err != nil {
+		return err
+	}
+	_, err = idsOf(to.Groups, found, "to.groups", unknownGroup)
+	return err
+}
+
 // replaceInKeys has the keys that send to a user or group follow its new name; an empty one takes it out, for the next of the
 // old name would be somebody else. list picks the names of the one kind or the other.
 func replaceInKeys(tx *gorm.DB, list func(*models.Target) *[]string, was, name string) (drafts []journal.Draft, acts []Act, err error) {

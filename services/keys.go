@@ -114,6 +114,9 @@ func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Rep
 	}
 	made := NewKey{Secret: secret}
 	id, replayed, err := k.db.createOnce(ctx, once, func(tx *gorm.DB) (id int64, err error) {
+		if err := knownTarget(tx, spec.To); err != nil {
+			return 0, err
+		}
 		err = tx.Raw(`INSERT INTO api_keys (name, hash, scopes, created_at, expires_at, deliver_to, rate, category, hook, mapping) VALUES (?, ?, ?, `+k.db.now()+`, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			row.Name, hashOf(secret), row.ScopeList, row.ExpiresAt, row.DeliverTo, row.RateText, row.Category, row.Hook, row.MappingText).Scan(&id).Error
 		if err == nil && row.Hook != "" {

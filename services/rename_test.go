@@ -215,6 +215,25 @@ func (n *node) caughtUp(t *testing.T, other *node) {
 	eventually(t, "the other node's entries", func() bool { return n.journal.Cursor() >= head })
 }
 
+// TestKeyForNobody: a key is not made for a name that nobody has, and is made for a group that is disabled, which may come back.
+func TestKeyForNobody(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		got(n.groups.Add(t.Context(), "crew", ""))(t)
+		for field, to := range map[string]Target{"to.users": {Users: []string{"ann", "bob"}, Groups: []string{"crew"}}, "to.groups": {Users: []string{"ann"}, Groups: []string{"crew", "crwe"}}} {
+			_, _, err := n.keys.Create(t.Context(), KeySpec{Name: "alerts", Scopes: []models.Scope{models.ScopeNoticesWrite}, To: to})
+			if e := refused(t, field, err, models.CodeInvalid); !slices.Equal(fields(e), []string{field}) {
+				t.Errorf("%v, want %s", fields(e), field)
+			}
+		}
+		if keys := n.number(t, "SELECT count(*) FROM api_keys"); keys != 0 {
+			t.Errorf("%d keys were made", keys)
+		}
+		got(n.groups.Update(t.Context(), "crew", GroupChange{Disabled: new(true)}))(t)
+		n.keyTo(t, "alerts", Target{Users: []string{"ANN"}, Groups: []string{"Crew"}})
+	})
+}
+
 // TestRecipientOfAKeyTwice: one who stands there twice follows the new name, and leaves, as a whole.
 func TestRecipientOfAKeyTwice(t *testing.T) {
 	onBoth(t, func(t *testing.T, n *node) {
