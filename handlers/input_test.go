@@ -112,6 +112,21 @@ func TestMediaType(t *testing.T) {
 	})
 }
 
+// TestCodedBody: what is packed is refused as that. Else it would be called broken text, and in a task's log be kept as it is.
+func TestCodedBody(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("anna", models.RoleAdmin)
+		c := s.login("anna")
+		packed := []byte("\x1f\x8b\x08\x00")
+		task := "/api/v1/tasks/" + itoa(c.post("/api/v1/tasks", `{"title":"x","to":{"users":["anna"]}}`).want(201).int("id"))
+		for _, path := range []string{"/api/v1/notices", "/api/v1/notices/batch", task + "/log?offset=0"} {
+			c.with("Content-Encoding", "gzip").post(path, packed).refused(415, "unsupported_media_type")
+		}
+		c.with("Content-Encoding", "identity").post(task+"/log?offset=0", packed).want(200)
+		c.with("Content-Encoding", "gzip").post("/api/v1/session/activity", nil).want(200) // it has no body
+	})
+}
+
 // TestLimits: characters are code points, KiB are bytes.
 func TestLimits(t *testing.T) {
 	onEach(t, nil, func(s *site) {

@@ -61,7 +61,7 @@ func refusalsOf(op *huma.Operation, rule middleware.Rule) []models.Code {
 	if writes {
 		codes = append(codes, models.CodeUnreadable, models.CodeTooLarge)
 	}
-	if op.RequestBody != nil && op.RequestBody.Content["*/*"] == nil {
+	if op.RequestBody != nil {
 		codes = append(codes, models.CodeUnsupportedMedia)
 	}
 	for _, p := range op.Parameters {

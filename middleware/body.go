@@ -40,6 +40,10 @@ func Bulk(log *slog.Logger) func(huma.Context, func(huma.Context)) {
 func body(log *slog.Logger, limit int64, check func([]byte) error) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		c := humagin.Unwrap(ctx)
+		if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && ctx.Operation().RequestBody != nil {
+			Refuse(c, log, errCoded) // taken as it is, it would be called broken text, or lie in a task's log
+			return
+		}
 		if c.Request.ContentLength > limit { // nobody has to send it first, nor we to keep it
 			refuseLarge(c, log, limit)
 			return
@@ -105,6 +109,8 @@ func RawBody(ctx context.Context) []byte {
 	raw, _ := ctx.Value(rawBodyKey{}).([]byte)
 	return raw
 }
+
+var errCoded = models.Errorf(models.CodeUnsupportedMedia, "Send the body as it is, without a Content-Encoding.")
 
 var errText = models.InvalidField("body", "UTF-8 text without NUL and without half a surrogate pair.")
 
