@@ -80,8 +80,8 @@ export interface Ceremony<Options> {
   options: Options
 }
 
-/** What `PublicKeyCredential.toJSON()` gives; the server reads it, the page does not. */
-export type CredentialJson = RegistrationResponseJSON | AuthenticationResponseJSON
+/** What `PublicKeyCredential.toJSON()` gives, by whichever name: TypeScript knows its parts from 6.0 on. The server reads it, the page does not. */
+export type CredentialJson = ReturnType<PublicKeyCredential['toJSON']>
 
 export type Passkey = Schemas['PasskeyView']
 
