@@ -100,15 +100,19 @@ var callers = map[string]string{
 		"assert views.stream_ticket(N(user=N(is_authenticated=False))) == {'status': 401}\nassert views.stream_ticket.csrf_exempt\n",
 	"python_test.py": "import belfry, words\nbelfry.send('anna', 'From Python', severity='warning')\n" +
 		"try:\n    belfry.send('nobody', 'x')\n    raise SystemExit('taken')\nexcept belfry.urllib.error.HTTPError as refusal:\n    assert refusal.code == 422\n" +
+		"try:\n    belfry.ticket('anna/stream-tickets?')\n    raise SystemExit('somebody else is given a ticket of hers')\nexcept belfry.urllib.error.HTTPError as refusal:\n    assert refusal.code == 404\n" +
 		"print(words.tell('anna', 'A text', 'The quick brown fox'.split()))\n",
 	"listen_test.py": "from management.commands.listen_to_belfry import Command\nCommand().handle()\n",
 	"test.mjs": "import { send, ticket } from './belfry.mjs';\nawait send('anna', 'From JavaScript', { category: 'x' });\n" +
-		"if (!(await ticket('anna')).token) throw new Error('no ticket');\nawait send('nobody', 'x').then(() => { throw new Error('taken'); }, (fault) => { if (!fault.message.includes('422')) throw fault; });\n",
+		"if (!(await ticket('anna')).token) throw new Error('no ticket');\nawait send('nobody', 'x').then(() => { throw new Error('taken'); }, (fault) => { if (!fault.message.includes('422')) throw fault; });\n" +
+		"await ticket('anna/stream-tickets?').then(() => { throw new Error('somebody else is given a ticket of hers'); }, (fault) => { if (!fault.message.includes('404')) throw fault; });\n",
 	"Main.java": "public class Main { public static void main(String[] args) throws Exception { var belfry = new Belfry();\n" +
 		"if (args.length > 0) new Listener(belfry).listen(\"bob\", \"\", (place, name, data) -> System.out.println(\n" +
 		"  name.equals(\"notice\") ? data.replaceFirst(\".*\\\"title\\\":\\\"([^\\\"]+)\\\".*\", \"$1\") : \"at \" + place));\n" +
 		"belfry.send(\"{\\\"to\\\": {\\\"users\\\": [\\\"anna\\\"]}, \\\"title\\\": \\\"From Java\\\"}\");\n" +
-		"if (!new TicketController(belfry).ticket(() -> \"anna\").contains(\"token\")) throw new Exception(); } }\n",
+		"if (!new TicketController(belfry).ticket(() -> \"anna\").contains(\"token\")) throw new Exception();\n" +
+		"try { belfry.ticket(\"anna/stream-tickets?\"); } catch (IllegalStateException refusal) { if (refusal.getMessage().contains(\"not_found\")) return; }\n" +
+		"throw new Exception(\"somebody else is given a ticket of hers\"); } }\n",
 }
 
 // workshop is a server with all that the page shows around it.
