@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"belfry/config"
 	"belfry/services"
@@ -15,15 +15,16 @@ type epochCmd struct {
 
 type epochNewCmd struct{}
 
-// Run refuses where there is nothing: whoever restores a backup and forgets to name the database would else be told that all is
+// Run warns where there was nothing: whoever restores a backup and forgets to name the database would else be told that all is
 // well, and pages would go on from offsets that are given out again.
 func (epochNewCmd) Run(ctx context.Context, s *config.Settings, term *console) error {
-	if services.FileMissing(s.DatabaseURL) {
-		return errors.New("there is no database yet, and so no epoch to follow on; BELFRY_DATABASE_URL names the one that was restored")
-	}
+	missing := services.FileMissing(s.DatabaseURL)
 	return withJournal(ctx, s, func(_ *services.Database, j *journal.Journal) error {
 		if err := j.NewEpoch(ctx); err != nil {
 			return err
+		}
+		if missing {
+			fmt.Fprintf(term.err, "belfry: %s is new, and no page knows an epoch of it; BELFRY_DATABASE_URL names the database that was restored\n", s.DatabaseURL)
 		}
 		return term.say("began a new epoch; every client will be told to reload")
 	})
