@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -193,6 +194,12 @@ test('the package is small, and its types resolve', async () => {
   })
   const found = ts.getPreEmitDiagnostics(program).map(({ messageText }) => messageText)
   expect(found).toEqual([])
+  // A server that renders the page loads what the page does.
+  const entries = ['', '/admin', '/elements', '/passkey', '/tasks'].map(
+    (name) => `@belfry/client${name}`,
+  )
+  const imports = entries.map((name) => `await import('${name}')`).join('\n')
+  execFileSync(process.execPath, ['--input-type=module', '--eval', imports], { cwd: dir })
   rmSync(dir, { recursive: true })
 })
 

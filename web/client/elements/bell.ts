@@ -2,7 +2,7 @@ import type { ConnectionStatus } from '../event-stream'
 import type { Notice } from '../types'
 import { BELL_STYLE } from './bellStyle'
 import { Connection } from './connection'
-import { attribute, h, icon, ICONS, write } from './dom'
+import { attribute, h, HtmlElement, icon, ICONS, write } from './dom'
 import { Inbox } from './inbox'
 import { NoticeRow, type RowActions } from './noticeRow'
 import { dress, sheet } from './style'
@@ -29,7 +29,7 @@ let style: CSSStyleSheet | null = null
  * server mints tickets, in place of the cookie; `user`, whom it mints them for; `inbox-url`, where all notices are, by default
  * Belfry's own page; `theme`: `light`, `dark`, `auto`, by default the page's; `lang`.
  */
-export class BelfryBell extends HTMLElement {
+export class BelfryBell extends HtmlElement {
   static readonly observedAttributes = ['src', 'ticket-url', 'user', 'inbox-url', 'lang']
 
   private connection: Connection | null = null

@@ -1,5 +1,8 @@
 type Child = Node | string
 
+/** What a custom element is derived from. A server that renders pages has none, and has to be able to load this all the same. */
+export const HtmlElement = globalThis.HTMLElement ?? (Object as unknown as typeof HTMLElement)
+
 /** Makes an element. Text stays text: nothing here is ever read as HTML. */
 export function h<Name extends keyof HTMLElementTagNameMap>(
   name: Name,

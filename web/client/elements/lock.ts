@@ -2,7 +2,7 @@ import { Problem } from '../problem'
 import { reportActivity } from './activity'
 import { Connection } from './connection'
 import { DeadlineWatch, type Remaining } from './deadline'
-import { attribute, h, icon, ICONS, write } from './dom'
+import { attribute, h, HtmlElement, icon, ICONS, write } from './dom'
 import { HIDDEN_PAGE, LOCK_STYLE } from './lockStyle'
 import type { Phase, SessionWatch } from './session'
 import { dress, sheet } from './style'
@@ -29,7 +29,7 @@ let hiddenPage: CSSStyleSheet | null = null
  * while a session is known to be active; `theme`: `light`, `dark`, `auto`, by default the page's;
  * `lang`.
  */
-export class BelfryLock extends HTMLElement {
+export class BelfryLock extends HtmlElement {
   static readonly observedAttributes = ['src', 'strict', 'lang']
 
   private connection: Connection | null = null
