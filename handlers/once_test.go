@@ -1,10 +1,12 @@
 package handlers_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"belfry/models"
 )
@@ -110,6 +112,53 @@ func TestOnceStands(t *testing.T) {
 		s.exec("DELETE FROM users WHERE username = 'bob'")
 		again := c.post("/api/v1/notices", body).want(201)
 		if fmt.Sprint(again.object()) != fmt.Sprint(first.object()) || again.header.Get("Idempotency-Replayed") != "true" {
+			s.Errorf("%s after %s", again.body, first.body)
+		}
+	})
+}
+
+// TestOnceStandsThoughChanged: the answer is of what was made then, whatever has become of it.
+func TestOnceStandsThoughChanged(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("root", models.RoleAdmin)
+		s.addUser("bob", models.RoleUser)
+		root := s.login("root")
+		soon := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+		for _, c := range []struct {
+			path, body string
+			change     func()
+		}{
+			{"/api/v1/users", fmt.Sprintf(`{"username":"anna","password":%q}`, password), func() {
+				root.do("PATCH", "/api/v1/users/anna", `{"username":"ann","display_name":"Ann","role":"admin","disabled":true}`).want(200)
+			}},
+			{"/api/v1/groups", `{"name":"ops","display_name":"Operations"}`, func() {
+				root.do("PATCH", "/api/v1/groups/ops", `{"name":"operators","display_name":"All","disabled":true}`).want(200)
+			}},
+			{"/api/v1/keys", `{"name":"disks","scopes":["notices:write"],"to":{"users":["bob"]},"expires_at":"` + soon + `"}`, func() {
+				root.do("PATCH", "/api/v1/users/bob", `{"username":"bobby"}`).want(200)
+				s.exec("UPDATE api_keys SET last_used_at = 1 WHERE name = 'disks'")
+			}},
+		} {
+			first := root.with("Idempotency-Key", c.path).post(c.path, c.body).want(201)
+			c.change()
+			again := root.with("Idempotency-Key", c.path).post(c.path, c.body).want(201)
+			if !bytes.Equal(again.body, first.body) || again.header.Get("Idempotency-Replayed") != "true" {
+				s.Errorf("%s after %s", again.body, first.body)
+			}
+		}
+	})
+}
+
+// TestOnceStandsThoughExpired: a key that has ended since is still the answer to the request that made it.
+func TestOnceStandsThoughExpired(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		s.addUser("root", models.RoleAdmin)
+		root := s.login("root").with("Idempotency-Key", "x")
+		ends := time.Now().Add(2 * time.Second)
+		body := `{"name":"short","scopes":["notices:write"],"expires_at":"` + ends.UTC().Format(time.RFC3339Nano) + `"}`
+		first := root.post("/api/v1/keys", body).want(201)
+		time.Sleep(time.Until(ends) + 10*time.Millisecond)
+		if again := root.post("/api/v1/keys", body).want(201); !bytes.Equal(again.body, first.body) {
 			s.Errorf("%s after %s", again.body, first.body)
 		}
 	})

@@ -79,6 +79,9 @@ func (g *Groups) AddOnce(ctx context.Context, name, displayName string, once Rep
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, false, errGoneAgain
 	}
+	if replayed { // as it was made then: it may have been changed since
+		*group = models.Group{ID: id, Name: name, DisplayName: displayName, CreatedAt: group.CreatedAt}
+	}
 	return group, replayed, err
 }
 

@@ -108,7 +108,14 @@ type NewKey struct {
 var errNotShownAgain = models.Errorf(models.CodeConflict, "What this request made cannot be shown again.")
 
 func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Repeatable) (NewKey, error) {
-	row, err := spec.row()
+	var before int64 // what the same request made; when that was to end may have passed since
+	if once.Key != "" {
+		var err error
+		if before, err = k.db.madeBy(ctx, once); err != nil {
+			return NewKey{}, err
+		}
+	}
+	row, err := spec.row(before != 0)
 	if err != nil {
 		return NewKey{}, err
 	}
@@ -138,6 +145,9 @@ func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Rep
 	if errors.Is(err, gorm.ErrRecordNotFound) || (err == nil && !bytes.Equal(made.Hash, hashOf(secret))) {
 		return NewKey{}, errNotShownAgain
 	}
+	if replayed { // as it was made then: it may have been used since, and its recipients renamed
+		made.LastUsedAt, made.DeliverTo = nil, row.DeliverTo
+	}
 	if err == nil && made.Hook != "" {
 		var plain []byte
 		plain, err = k.openHookSecret(&made.Key)
@@ -147,8 +157,8 @@ func (k *Keys) create(ctx context.Context, spec KeySpec, secret string, once Rep
 }
 
 // row is how a key is stored.
-func (s *KeySpec) row() (row models.Key, err error) {
-	if row.ScopeList, err = s.check(); err != nil {
+func (s *KeySpec) row(again bool) (row models.Key, err error) {
+	if row.ScopeList, err = s.check(again); err != nil {
 		return row, err
 	}
 	row.Name, row.ExpiresAt, row.RateText, row.Category, row.Hook = s.Name, s.Expires, s.Rate, s.Category, s.Hook
@@ -172,7 +182,7 @@ func (s *KeySpec) target() (string, error) {
 	return string(text), err
 }
 
-func (s *KeySpec) check() (list string, err error) {
+func (s *KeySpec) check(again bool) (list string, err error) {
 	var faults []models.FieldError
 	if n := utf8.RuneCountInString(strings.TrimSpace(s.Name)); n < 1 || n > models.MaxDisplayName {
 		faults = append(faults, models.FieldError{Field: "name", Detail: "1 to 100 characters."})
@@ -199,7 +209,7 @@ func (s *KeySpec) check() (list string, err error) {
 	if utf8.RuneCountInString(s.Category) > models.MaxCategory {
 		faults = append(faults, models.FieldError{Field: "category", Detail: fmt.Sprintf("At most %d characters.", models.MaxCategory)})
 	}
-	if s.Expires != nil && !s.Expires.Time().After(time.Now()) {
+	if s.Expires != nil && !again && !s.Expires.Time().After(time.Now()) {
 		faults = append(faults, models.FieldError{Field: "expires_at", Detail: "A time to come."})
 	}
 	faults = append(faults, s.hookFaults()...)

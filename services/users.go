@@ -121,6 +121,9 @@ func (u *Users) AddOnce(ctx context.Context, n NewUser, once Repeatable) (user *
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return nil, false, errGoneAgain
 	}
+	if replayed { // as it was made then: it may have been changed since
+		*user = models.User{ID: id, Username: n.Username, DisplayName: n.DisplayName, Role: n.Role, PasswordHash: hash, CreatedAt: user.CreatedAt}
+	}
 	return user, replayed, err
 }
 
