@@ -172,6 +172,11 @@ func TestBadSettingsAreAllTold(t *testing.T) {
 	}
 }
 
+func TestUnusableCertificateIsASetting(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none.pem")
+	sqliteShell(t).refused(exitUsage, "BELFRY_TLS_CERT", "", "serve", "--listen", "127.0.0.1:0", "--tls-cert", none, "--tls-key", none)
+}
+
 func TestHelp(t *testing.T) {
 	s := sqliteShell(t)
 	for _, args := range [][]string{{"--help"}, {"user", "--help"}, {"user", "add", "--help"}} {

@@ -79,7 +79,7 @@ func newFront(ctx context.Context, s *config.Settings, log *slog.Logger) (*front
 	if s.TLSCert != "" {
 		cert, err := openCertificate(s.TLSCert, s.TLSKey, log)
 		if err != nil {
-			return nil, err
+			return nil, usageError("BELFRY_TLS_CERT, BELFRY_TLS_KEY: " + describe(err))
 		}
 		f.server.TLSConfig = &tls.Config{GetCertificate: cert.get, MinVersion: tls.VersionTLS12}
 	}
