@@ -95,7 +95,7 @@ func (s *Server) engine() (*gin.Engine, error) {
 	}
 	s.requests = middleware.NewRequests()
 	engine.Use(middleware.Trace(), s.requests.Count(), middleware.Log(s.Log), middleware.Recover(s.Log), middleware.Headers(s.Secure),
-		middleware.CleanAddress(s.Log), middleware.NoCredentialInQuery(s.Log, s.isForPeer))
+		middleware.CleanAddress(s.Log), middleware.NoCredentialInQuery(s.Log, s.isForPeer), middleware.WholeQuery(s.Log))
 	return engine, nil
 }
 

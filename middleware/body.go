@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -183,4 +185,45 @@ func CleanAddress(log *slog.Logger) gin.HandlerFunc {
 			}
 		}
 	}
+}
+
+var errNoTicket = models.Errorf(models.CodeUnauthenticated, "The ticket is not valid.")
+
+// WholeQuery refuses what net/url would pass over in silence, on routes that look at their query: a request would else be
+// answered as if half of it had not been said. A position that is none is for the stream to answer.
+func WholeQuery(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		path := c.Request.URL.Path
+		stream := strings.HasPrefix(path, "/sse/")
+		if c.Request.URL.RawQuery == "" || !stream && !strings.HasPrefix(path, "/api/") {
+			return
+		}
+		broken := slices.DeleteFunc(brokenPairs(c.Request.URL.RawQuery), func(name string) bool { return name == "last_event_id" })
+		switch {
+		case stream && slices.Contains(broken, "token"):
+			Refuse(c, log, errNoTicket)
+		case len(broken) > 0:
+			Refuse(c, log, models.InvalidField("query", "Names and values, percent-encoded, with & between them."))
+		}
+	}
+}
+
+// brokenPairs names the parts of a query that net/url leaves out: those with a semicolon or an escape that is none.
+func brokenPairs(query string) (names []string) {
+	if !strings.ContainsAny(query, ";%") {
+		return nil
+	}
+	for pair := range strings.SplitSeq(query, "&") {
+		if _, err := url.ParseQuery(pair); err == nil {
+			continue
+		}
+		for part := range strings.SplitSeq(pair, ";") {
+			name, _, _ := strings.Cut(part, "=")
+			if plain, err := url.QueryUnescape(name); err == nil {
+				name = plain
+			}
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -78,8 +78,8 @@ func CredentialInQuery(c *gin.Context) bool {
 	if c.Request.URL.RawQuery == "" {
 		return false
 	}
-	query := c.Request.URL.Query()
-	return slices.ContainsFunc(forbiddenInQuery, query.Has)
+	query, broken := c.Request.URL.Query(), brokenPairs(c.Request.URL.RawQuery)
+	return slices.ContainsFunc(forbiddenInQuery, func(name string) bool { return query.Has(name) || slices.Contains(broken, name) })
 }
 
 // Bearer reads the credential of an Authorization header. given is true when there is such a header,

@@ -45,7 +45,7 @@ func TestNoCredentialInQuery(t *testing.T) {
 	engine.Use(Log(log), NoCredentialInQuery(log, func(c *gin.Context) bool { return c.Request.URL.Path == "/peer" }))
 	engine.NoRoute(func(c *gin.Context) { c.Status(http.StatusOK) })
 	for address, want := range map[string]int{
-		"/api/v1/x?token=hunter2": 401, "/api/v1/x?access_token=hunter2": 401, "/?key=hunter2": 401, "/x?a=b&api_key=hunter2": 401, "/api?token": 401, "/sse?token=hunter2": 401, "/ssex/?token=hunter2": 401,
+		"/api/v1/x?token=hunter2": 401, "/api/v1/x?access_token=hunter2": 401, "/?key=hunter2": 401, "/x?a=b&api_key=hunter2": 401, "/api?token": 401, "/api?token=hunter2%zz": 401, "/api?token=hunter2;x": 401, "/api?x;key=hunter2": 401, "/sse?token=hunter2": 401, "/ssex/?token=hunter2": 401,
 		"/sse/stream?token=hunter2": 200, "/api?keys=hunter2": 200, "/api?Token=hunter2": 200, "/api": 200,
 		"/peer?token=hunter2": 200, "/sse/peer?token=hunter2": 200, "/peer/?token=hunter2": 401,
 	} {
@@ -54,8 +54,25 @@ func TestNoCredentialInQuery(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", address, w.Code, w.Body, want)
 		}
 	}
-	if strings.Contains(buf.String(), "hunter2") || strings.Count(buf.String(), "msg=request") != 14 {
+	if strings.Contains(buf.String(), "hunter2") || strings.Count(buf.String(), "msg=request") != 17 {
 		t.Errorf("the log: %s", buf.String())
+	}
+}
+
+// TestWholeQuery: what cannot be read of a query is refused, not passed over.
+func TestWholeQuery(t *testing.T) {
+	t.Parallel()
+	engine := gin.New()
+	engine.Use(WholeQuery(slog.New(slog.DiscardHandler)))
+	engine.NoRoute(func(c *gin.Context) { c.Status(http.StatusOK) })
+	for address, want := range map[string]int{
+		"/api/v1/x?limit=%zz": 422, "/api/v1/x?limit=1;": 422, "/api/v1/x?a=b&%zz=1": 422, "/sse/stream?event=lock;": 422,
+		"/sse/stream?token=%zz": 401, "/sse/stream?a;token=b": 401,
+		"/api/v1/x?limit=1": 200, "/api/v1/x?q=%3B%25": 200, "/api/v1/x?q=&&a": 200, "/sse/stream?last_event_id=%zz": 200, "/inbox?q=100%": 200,
+	} {
+		if w := ask(engine, http.MethodGet, address, nil); w.Code != want {
+			t.Errorf("%s: %d %s, want %d", address, w.Code, w.Body, want)
+		}
 	}
 }
 
