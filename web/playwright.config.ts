@@ -51,7 +51,7 @@ export default defineConfig({
   retries: process.env.CI ? 1 : 0,
   // More than there are processors: a test mostly waits, for a lock to fall due or a page to paint. Behind nginx the suite
   // breaks nodes at the same time.
-  workers: viaNginx ? 3 : 4,
+  workers: viaNginx ? 3 : 5,
   // Not what a page may take, but when to give up: a machine with other work is many times slower, and is not at fault.
   timeout: 180_000,
   expect: { timeout: 30_000 },
