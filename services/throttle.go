@@ -75,11 +75,15 @@ const (
 // networkBits are what of an IPv6 address counts: who has one has the 2⁶⁴ beside it as well (RFC 6177).
 const networkBits = 64
 
-// network is whom an address counts for. What is no address of IPv6 is left as it is.
+// network is whom an address counts for. One of IPv4 that is written as one of IPv6 counts as what it is; what is no address is
+// left as it is.
 func network(address string) string {
 	at, err := netip.ParseAddr(address)
-	if err != nil || !at.Is6() || at.Is4In6() {
+	if err != nil {
 		return address
+	}
+	if at = at.Unmap(); at.Is4() {
+		return at.String()
 	}
 	return netip.PrefixFrom(at.WithZone(""), networkBits).Masked().Addr().String()
 }

@@ -102,6 +102,13 @@ func TestThrottlePerNetwork(t *testing.T) {
 		if err := attempt("2001:db8:3:5::1"); err != nil {
 			t.Errorf("%s: the network beside it: %v", name, err)
 		}
+		// As some proxies write addresses of IPv4: each is the one it is without that.
+		if n := failures(t, 500, func(i int) error { return attempt([]string{"::ffff:192.0.2.1", "192.0.2.1", "::FFFF:c000:201"}[i%3]) }); n != 200 {
+			t.Errorf("%s: %d from one address written in three ways, want 20 times 10", name, n)
+		}
+		if err := attempt("::ffff:192.0.2.2"); err != nil {
+			t.Errorf("%s: the address beside it: %v", name, err)
+		}
 	}
 }
 
