@@ -155,3 +155,85 @@ func TestRehash(t *testing.T) {
 		}
 	})
 }
+
+// TestSameAgainIsNoAct: who is disabled, or let in, once more stays so since the first time, and the record says nothing of it.
+//
+// Security: S36
+func TestSameAgainIsNoAct(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "anna")
+		must(t, n.users.Disable(t.Context(), "anna"))
+		n.run(t, "UPDATE users SET disabled_at = 1")
+		for _, step := range []struct {
+			disabled bool
+			since    models.Instant // 0 = not at all
+			want     string
+		}{{true, 1, "user.changed"}, {false, 0, "user.changed user.enabled"}, {false, 0, "user.changed"}} {
+			n.run(t, "DELETE FROM audit")
+			changed := got(n.users.Update(t.Context(), "anna", UserChange{DisplayName: new("Anna A."), Disabled: &step.disabled}))(t)
+			if (changed.DisabledAt == nil) != (step.since == 0) || (step.since != 0 && *changed.DisabledAt != step.since) {
+				t.Errorf("%+v: disabled at %v", step, changed.DisabledAt)
+			}
+			var acts []string
+			_, records := n.acts(t, AuditFilter{})
+			for _, r := range records {
+				acts = append(acts, r.Action)
+			}
+			if strings.Join(acts, " ") != step.want {
+				t.Errorf("%+v: recorded %v", step, acts)
+			}
+		}
+	})
+}
+
+// TestAuditOfGroups: each change of a group and of who is in it is recorded, with the keys that follow it; what changed nothing
+// is not.
+//
+// Security: S36
+func TestAuditOfGroups(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		ctx := WithActor(t.Context(), Actor{Type: ActorKey, Name: "portal"})
+		n.person(t, "anna")
+		n.person(t, "bob")
+		got(n.groups.Add(t.Context(), "team", ""))(t)
+		n.keyTo(t, "alerts", Target{Groups: []string{"team"}, Users: []string{"bob"}})
+		n.run(t, "DELETE FROM audit")
+		head := n.number(t, "SELECT head FROM log_head")
+		must(t, n.groups.Join(ctx, "team", "anna", "bob"))
+		must(t, n.groups.Join(ctx, "team", "anna"))
+		must(t, n.groups.Leave(ctx, "team", "bob"))
+		must(t, n.groups.Leave(ctx, "team", "bob"))
+		if told := n.number(t, "SELECT head FROM log_head") - head; told != 3 {
+			t.Errorf("%d entries of three changes", told)
+		}
+		got(n.groups.Update(ctx, "team", GroupChange{Name: new("crew")}))(t)
+		got(n.users.Settle(ctx, WantedUser{Username: "carl", Role: new(models.RoleAdmin), Groups: []string{"crew"}}, false))(t)
+		got(n.users.Update(ctx, "bob", UserChange{Username: new("rob"), Role: new(models.RoleAdmin)}))(t)
+		must(t, n.users.Delete(ctx, "rob"))
+		n.keyTo(t, "others", Target{Groups: []string{"crew"}, Users: []string{"anna"}})
+		must(t, n.groups.Remove(ctx, "crew"))
+
+		lines, records := n.acts(t, AuditFilter{})
+		lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "key.created") })
+		want := []string{
+			"group.joined anna", "group.joined bob", "group.left bob", "group.changed", "key.changed alerts", "user.added carl", "group.joined carl",
+			"user.changed rob", "key.changed alerts", "key.changed alerts", "user.deleted rob", "key.changed alerts", "key.changed others", "group.deleted",
+		}
+		for i := range want {
+			want[i] = "key:portal " + want[i]
+		}
+		if !slices.Equal(lines, want) {
+			t.Errorf("recorded\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+		}
+		for action, detail := range map[string]string{"group.joined": `"group":"`, "group.changed": `"name":"crew"`, "user.added": `"role":"admin"`, "user.changed": `"was":"bob"`} {
+			for _, r := range records {
+				if r.Action == action && !strings.Contains(r.Detail, detail) {
+					t.Errorf("%s: %s", action, r.Detail)
+				}
+			}
+		}
+		if r := records[slices.IndexFunc(records, func(r models.AuditRecord) bool { return r.Action == "user.changed" })]; !strings.Contains(r.Detail, `"role":"admin"`) {
+			t.Errorf("the role: %s", r.Detail)
+		}
+	})
+}

@@ -279,7 +279,7 @@ func (c *UserChange) acts(user *models.User) []Act {
 	if c.Password != nil {
 		acts = append(acts, Act{Action: "password.changed", UserID: user.ID})
 	}
-	if c.Disabled != nil {
+	if c.Disabled != nil && *c.Disabled != (user.DisabledAt != nil) {
 		action := "user.enabled"
 		if *c.Disabled {
 			action = "user.disabled"
@@ -320,10 +320,10 @@ func (u *Users) assignments(ctx context.Context, user *models.User, c UserChange
 		ends = models.ReasonPasswordChanged
 	}
 	switch {
-	case c.Disabled == nil:
-	case *c.Disabled && user.DisabledAt == nil:
+	case c.Disabled == nil || *c.Disabled == (user.DisabledAt != nil):
+	case *c.Disabled:
 		set["disabled_at"], ends = gorm.Expr(u.db.now()), models.ReasonDisabled
-	case !*c.Disabled:
+	default:
 		set["disabled_at"] = nil
 	}
 	return set, ends, nil
