@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 
@@ -34,6 +35,10 @@ func TestFederatedSignUpOn(t *testing.T) {
 		for _, guess := range []string{"", " ", atTheProvider, "single_sign_on"} {
 			s.nobody().post("/api/v1/login", map[string]any{"username": "anna", "password": guess}).refused(401, "unauthenticated")
 		}
+		s.provider.Put(testoidc.User{Subject: "subject-l", Username: "lena", Password: atTheProvider, Name: strings.Repeat("é", 101)})
+		if r := s.visitor(s.provider).around(toLogin, "lena").want(200); r.text("user", "display_name") != "lena" {
+			s.Errorf("added as %s", r.body)
+		}
 		s.account("subject-s", "two words")
 		s.visitor(s.provider).around(toLogin, "two words").refused(403, "forbidden")
 		// Two browsers at once make one person.
@@ -47,7 +52,7 @@ func TestFederatedSignUpOn(t *testing.T) {
 		for _, r := range replies {
 			r.want(200)
 		}
-		if n := s.number("SELECT count(*) FROM users"); n != 2 {
+		if n := s.number("SELECT count(*) FROM users"); n != 3 {
 			s.Errorf("%d people", n)
 		}
 	})

@@ -154,12 +154,21 @@ func TestFederatedSecure(t *testing.T) {
 // Security: S40
 func TestFederatedThinTokens(t *testing.T) {
 	onEach(t, func(set *settings) {
-		federated(func(f *services.FederationSettings) { f.ClientSecret = "" })(set) // and a public client
+		federated(signUp, func(f *services.FederationSettings) { f.ClientSecret = "" })(set) // and a public client
 		set.thinTokens = true
 	}, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		s.account("subject-a", "anna")
 		if r := s.visitor(s.provider).around(toLogin, "anna").want(200); r.text("user", "username") != "anna" {
+			s.Errorf("signed in as %s", r.body)
+		}
+		// What it tells counts: it is signed.
+		s.account("subject-c", "carl")
+		s.provider.Reissue(func(claims map[string]any) string {
+			claims["name"] = "Carl of the token"
+			return signedBy(s, s.provider, claims)
+		})
+		if r := s.visitor(s.provider).around(toLogin, "carl").want(200); r.text("user", "display_name") != "Carl of the token" {
 			s.Errorf("signed in as %s", r.body)
 		}
 		s.account("subject-b", "bob")

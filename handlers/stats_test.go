@@ -17,6 +17,17 @@ func (st *stream) moments() []any {
 	return list
 }
 
+// afterFigures passes over those that were on their way, and wants this event then.
+func (st *stream) afterFigures(name string) {
+	st.Helper()
+	for range 5 {
+		if e := st.next(); e.name == name {
+			return
+		}
+	}
+	st.Fatalf("no %s between all those figures", name)
+}
+
 // TestStatsStream feeds charts: what there was to begin with, then second by second; nothing while the session is locked, and
 // that later; and it is over for who is no admin any more.
 func TestStatsStream(t *testing.T) {
@@ -24,6 +35,8 @@ func TestStatsStream(t *testing.T) {
 		s.addUser("root", models.RoleAdmin)
 		s.addUser("boss", models.RoleAdmin)
 		root, boss := s.login("root"), s.login("boss")
+		host := s.bearer(s.addKey(models.ScopeTicketsWrite))
+		s.bearer(mint(host, "/api/v1/users/root/stream-tickets")).get("/sse/stats").refused(403, "forbidden")
 		st := root.stream("/sse/stats")
 		st.lock("active", "")
 		last := st.moments()
@@ -35,20 +48,12 @@ func TestStatsStream(t *testing.T) {
 			s.Errorf("the node is %v", node)
 		}
 		root.post("/api/v1/session/lock", nil).want(200)
-		for { // what was on its way
-			if e := st.next(); e.name == "lock" {
-				break
-			}
-		}
+		st.afterFigures("lock")
 		root.take(root.post("/api/v1/session/unlock", map[string]any{"password": password}).want(200))
 		st.lock("active", "") // and no figures between
 		st.moments()
 		boss.do("PATCH", "/api/v1/users/root", map[string]any{"role": "user"}).want(200)
-		for {
-			if e := st.next(); e.name == "pause" {
-				break
-			}
-		}
+		st.afterFigures("pause")
 		st.end()
 		root.get("/sse/stats").refused(403, "forbidden")
 	})

@@ -132,11 +132,14 @@ func TestTaskReaders(t *testing.T) {
 		late := system.post("/api/v1/tasks", map[string]any{"title": "late", "to": map[string]any{"groups": []string{"ops"}}}).want(201).int("id")
 		all := system.post("/api/v1/tasks", map[string]any{"title": "all", "to": map[string]any{"everyone": true}}).want(201).int("id")
 		s.addUser("carl", models.RoleUser)
-		s.login("carl").get("/api/v1/tasks/"+itoa(all)).refused(404, "not_found")
+		carl := s.login("carl")
+		carl.get("/api/v1/tasks/"+itoa(all)).refused(404, "not_found")
 		bob.get("/api/v1/tasks/"+itoa(early)).refused(404, "not_found")
 		bob.get("/api/v1/tasks/" + itoa(all)).want(200)
-		if got := titlesOf(bob.get("/api/v1/tasks").want(200).items()); got != "all late" {
-			s.Errorf("bob reads %s", got)
+		for c, want := range map[*client]string{bob: "all late", carl: ""} {
+			if got := titlesOf(c.get("/api/v1/tasks").want(200).items()); got != want {
+				s.Errorf("one who is to read %q reads %q", want, got)
+			}
 		}
 		st := bob.stream("/sse/tasks/" + itoa(late))
 		system.add("/api/v1/tasks/"+itoa(late), 0, "for ops\n").want(200)
@@ -145,10 +148,19 @@ func TestTaskReaders(t *testing.T) {
 		system.add("/api/v1/tasks/"+itoa(late), 8, "no more\n").want(200)
 		st.end()
 		bob.get("/sse/tasks/"+itoa(late)).refused(404, "not_found")
-		// A page at a time.
-		first := root.get("/api/v1/tasks?limit=3").want(200)
-		rest := root.get("/api/v1/tasks?limit=3&before=" + first.text("next_before")).want(200)
-		if got := titlesOf(append(first.items(), rest.items()...)); got != "all late early Deploy" || rest.at("next_before") != nil {
+	})
+}
+
+// TestTaskPages: a page at a time, the newest first.
+func TestTaskPages(t *testing.T) {
+	onEach(t, nil, func(s *site) {
+		system, anna := s.taskCast()
+		for _, title := range []string{"first", "second", "third", "fourth"} {
+			system.post("/api/v1/tasks", map[string]any{"title": title, "to": map[string]any{"users": []string{"anna"}}}).want(201)
+		}
+		newest := anna.get("/api/v1/tasks?limit=3").want(200)
+		rest := anna.get("/api/v1/tasks?limit=3&before=" + newest.text("next_before")).want(200)
+		if got := titlesOf(append(newest.items(), rest.items()...)); got != "fourth third second first" || rest.at("next_before") != nil {
 			s.Errorf("pages %s, %v", got, rest.at("next_before"))
 		}
 	})

@@ -148,9 +148,10 @@ func TestDeletedGroup(t *testing.T) {
 
 		must(t, n.groups.Remove(t.Context(), "crew"))
 		add()
+		n.publish(t, system, crew, titled("anew")) // to the one that has the name now
 
 		n.hourLater(t)
-		n.inboxIs(t, "of a member", ann, "waited kept", 2)
+		n.inboxIs(t, "of a member", ann, "waited anew kept", 3)
 		if have := n.target(t, secret); len(have.Groups) != 0 || !slices.Equal(have.Users, []string{"ann"}) {
 			t.Errorf("the key sends to %+v", have)
 		}

@@ -225,7 +225,9 @@ func TestOnceIsForgotten(t *testing.T) {
 		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", (journal.OnceWindow - time.Minute).Milliseconds())
 		_, _, err = n.groups.AddOnce(t.Context(), "second", "", once("e"))
 		refused(t, "within a day", err, models.CodeIdempotencyMismatch)
+		refused(t, "within a day, by a batch", n.notices.Repeats(t.Context(), once("e"), []string{"k"}), models.CodeIdempotencyMismatch)
 		n.run(t, "UPDATE idempotency_keys SET created_at = created_at - ?", time.Minute.Milliseconds())
+		must(t, n.notices.Repeats(t.Context(), once("e"), []string{"k"}))
 		if _, replayed, err := n.groups.AddOnce(t.Context(), "second", "", once("e")); err != nil || replayed {
 			t.Errorf("after a day: %v, %v", replayed, err)
 		}

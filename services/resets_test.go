@@ -51,6 +51,13 @@ func TestResetPassword(t *testing.T) {
 		}
 		badToken(t, "none", n.reset(t, ""))
 		badToken(t, "another", n.reset(t, strings.Repeat("x", 43)))
+		busy := NewHasher(HashCost{Memory: 8, Passes: 1, Lanes: 1})
+		for range cap(busy.line) {
+			busy.line <- struct{}{}
+		}
+		n.sessions.hasher = busy
+		badToken(t, "none costs no hash", n.reset(t, ""))
+		n.sessions.hasher = testHasher()
 		stands(t, "before", n.resolve(t, cookie), models.SessionActive, "")
 		must(t, n.reset(t, made.Token))
 		stands(t, "after", n.resolve(t, cookie), models.SessionEnded, models.ReasonPasswordChanged)
@@ -75,6 +82,9 @@ func TestVoidResets(t *testing.T) {
 		badToken(t, "an older one", n.reset(t, old))
 		n.run(t, "UPDATE password_resets SET expires_at = expires_at - ?", resetTTL.Milliseconds())
 		badToken(t, "one that has expired", n.reset(t, fresh))
+		must(t, n.reset(t, link()))
+		link()
+		n.run(t, "UPDATE password_resets SET expires_at = expires_at - ?", resetTTL.Milliseconds())
 		must(t, n.house.purge(t.Context()))
 		if left := n.number(t, "SELECT count(*) FROM password_resets"); left != 0 {
 			t.Errorf("%d are kept", left)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"belfry/models"
 	"belfry/services/hub"
 )
 
@@ -79,5 +80,72 @@ func TestTaskEventsAreShared(t *testing.T) {
 				t.Errorf("%d events are kept", len(one.log.events))
 			}
 		}
+	})
+}
+
+// pulled is an open stream of a task's log that nobody serves: its steps are taken by hand.
+type pulled struct{ *Stream }
+
+func (n *node) pulled(t *testing.T, req TaskStreamRequest) pulled {
+	t.Helper()
+	st := got(n.OpenTask(t.Context(), n.tasks, req))(t).Stream
+	t.Cleanup(st.forget)
+	return pulled{st}
+}
+
+func (st pulled) at() int64 { pos, _ := st.conn.Position(); return pos }
+
+// step wants the reader to come to a place by its next step.
+func (st pulled) step(t *testing.T, what string, want int64) {
+	t.Helper()
+	must(t, st.pull.step(t.Context(), st.Stream))
+	if st.at() != want {
+		t.Errorf("%s: it stands at %d, want %d", what, st.at(), want)
+	}
+}
+
+// TestLogIsTakenBack: of a locked session nothing is put together, though the stream was not told yet; and what waits to be
+// written then is not, and goes out when it is unlocked.
+//
+// Security: S10
+func TestLogIsTakenBack(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		l, cookie := n.signIn(t, "ann")
+		p := n.runner(t)
+		task := n.task(t, p, "ann")
+		n.add(t, p, task, 0, "before\nsecret\n")
+		st := n.pulled(t, TaskStreamRequest{Cookie: cookie, Task: task, From: 7})
+		n.run(t, "UPDATE sessions SET state = 'locked', reason = 'manual'")
+		st.step(t, "locked", 7)
+		n.run(t, "UPDATE sessions SET state = 'active', reason = NULL")
+		st.step(t, "unlocked", 14)
+		got(n.sessions.Lock(t.Context(), l, l.ID))(t)
+		eventually(t, "what was not written is taken back", func() bool { return st.at() == 7 })
+	})
+}
+
+// TestReaderSentAway: what a log gets after somebody was sent away is not theirs, though no stream was told of that yet.
+func TestReaderSentAway(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		got(n.groups.Add(t.Context(), "crew", ""))(t)
+		must(t, n.groups.Join(t.Context(), "crew", "ann"))
+		p := n.runner(t)
+		view, _, err := n.tasks.Create(t.Context(), p, NewTask{Title: "t", To: Target{Groups: []string{"crew"}}})
+		must(t, err)
+		n.add(t, p, view.ID, 0, "before\n")
+		st := n.pulled(t, TaskStreamRequest{Cookie: cookie, Task: view.ID})
+		st.step(t, "a member", 7)
+		// Whoever opens it meanwhile may know an older state of it.
+		n.tasks.logs.join(&models.Task{ID: view.ID, Bytes: 3, State: models.TaskRunning}, st.conn)
+		st.step(t, "nothing new", 7)
+		n.add(t, p, view.ID, 7, "still\n")
+		st.step(t, "more of it", 13)
+		n.deafen()
+		must(t, n.groups.Leave(t.Context(), "crew", "ann"))
+		n.add(t, p, view.ID, 13, "no more\n")
+		st.step(t, "sent away", 13)
 	})
 }

@@ -2,6 +2,7 @@ package announce_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -33,29 +34,37 @@ func heardOf(t *testing.T, n grows, last announce.Growth) (ends map[int64][]int6
 	}
 }
 
-// passesOn has one node tell another of many growths, of which the last of each is what counts.
+// passesOn has one node tell another of many growths, of which the last of each is what counts: of more than fit into one
+// message, under numbers as long as there are.
 func passesOn(t *testing.T, from, to grows) {
 	t.Helper()
-	const ids, times = 20, 1000
+	const ids, times, base = 200, 10_000, 1 << 62
 	for end := range int64(times) {
-		from.Grew(end%ids, end)
+		from.Grew(base+end%ids, base+end)
 	}
-	last := announce.Growth{ID: 7_000_000, End: 1 << 30}
+	last := announce.Growth{ID: math.MaxInt64, End: math.MaxInt64}
 	from.Grew(last.ID, last.End)
+	from.Grew(last.ID, 1) // late
 	ends := heardOf(t, to, last)
 	// They are told as they lie, those behind the first message later.
-	for len(ends) <= ids {
+	for tooLate := time.After(patience); ; {
+		missing := ids + 1 - len(ends)
+		for id, told := range ends {
+			if id != last.ID && told[len(told)-1] != times-ids+id {
+				missing++
+			}
+		}
+		if missing == 0 {
+			break
+		}
 		select {
 		case g := <-to.Growths():
 			ends[g.ID] = append(ends[g.ID], g.End)
-		case <-time.After(patience):
-			t.Fatalf("of %d that have grown %d were told", ids+1, len(ends))
+		case <-tooLate:
+			t.Fatalf("of %d that have grown %d were not told to their ends", ids+1, missing)
 		}
 	}
 	for id, told := range ends {
-		if id != last.ID && told[len(told)-1] != times-ids+id {
-			t.Errorf("%d is told to end at %v", id, told)
-		}
 		if len(told) > times/ids/2 {
 			t.Errorf("%d was told %d times of %d", id, len(told), times/ids)
 		}
@@ -72,7 +81,7 @@ func TestPostgresTellsOfGrowth(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); n.Run(ctx) }()
 		t.Cleanup(func() { cancel(); <-done })
-		<-n.Hints() // it listens
+		awaitHint(t, n) // it listens
 		nodes = append(nodes, n)
 	}
 	passesOn(t, nodes[0], nodes[1])
