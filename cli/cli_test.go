@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -308,6 +309,18 @@ func TestKeys(t *testing.T) {
 		}
 		s.refused(exitFailed, "there is no key 1", "", "key", "revoke", "1")
 		same(t, columns(s.ok("", "key", "list"), 0), "ID", "2")
+
+		// All that was said of it holds: who asked for a limit would not look whether there is one.
+		s.ok("battery staple", "user", "add", "anna", "--password-stdin")
+		s.ok("", "group", "add", "ops")
+		s.ok("", "key", "create", "alerts", "--scope", "notices:write", "--rate", "60/m", "--category", "disks", "--to", "anna", "--group", "ops")
+		var keys []client.Key
+		if err := json.Unmarshal([]byte(s.ok("", "key", "list", "--json")), &keys); err != nil || len(keys) != 2 {
+			t.Fatalf("%v: %+v", err, keys)
+		}
+		if k := keys[1]; k.Rate != "60/m" || k.Category != "disks" || !slices.Equal(k.To.Users, []string{"anna"}) || !slices.Equal(k.To.Groups, []string{"ops"}) || k.To.Everyone {
+			t.Errorf("%+v", k)
+		}
 	})
 }
 

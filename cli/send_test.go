@@ -250,3 +250,12 @@ func TestListsAsJSON(t *testing.T) {
 		}
 	}
 }
+
+// TestExpiryCountsFromTheRelease: what waits for its time is of use for as long as was said after that.
+func TestExpiryCountsFromTheRelease(t *testing.T) {
+	at := time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+	c := sendCmd{recipients: recipients{Everyone: true}, Title: "t", DeliverAt: at, Expires: 2 * time.Hour}
+	if n, err := c.notice(&console{}); err != nil || n.ExpiresAt == nil || !n.ExpiresAt.Equal(at.Add(2*time.Hour)) {
+		t.Errorf("%v: of use until %v", err, n.ExpiresAt)
+	}
+}

@@ -350,14 +350,14 @@ func TestExpiredTicket(t *testing.T) {
 	onEach(t, func(set *settings) { set.ticketTTL = time.Millisecond }, func(s *site) {
 		s.addUser("anna", models.RoleUser)
 		c := s.login("anna")
-		token := c.post("/api/v1/stream-tickets", nil).want(201).text("token")
+		token, byKey := mint(c, "/api/v1/stream-tickets"), mint(s.bearer(s.addKey(models.ScopeTicketsWrite)), "/api/v1/users/anna/stream-tickets")
 		time.Sleep(2 * time.Millisecond) // the ticket's own time, on a clock that no test can turn
 		for _, route := range s.engine.Routes() {
 			if !strings.HasPrefix(route.Path, "/sse/") || route.Path == "/sse/clock" {
 				continue
 			}
 			// Also beside a good cookie, which must not stand in for it.
-			for _, asking := range []*client{s.bearer(token), c.with("Authorization", "Bearer "+token)} {
+			for _, asking := range []*client{s.bearer(token), c.with("Authorization", "Bearer "+token), s.bearer(byKey)} {
 				asking.get(route.Path).refused(401, "unauthenticated")
 			}
 			c.get(route.Path+"?token="+token).refused(401, "unauthenticated")

@@ -50,6 +50,15 @@ func TestCustom(t *testing.T) {
 			s.Fatalf("%v", items)
 		}
 		is(s, "mended", items[0], map[string]any{"title": "Shop", "severity": "success"})
+		// Jobs with long names that begin alike have a row each; and an event is not what was sent under the same word elsewhere.
+		long := func(event int, job string) map[string]any {
+			return map[string]any{"done": true, "event": event, "job": map[string]any{"full name": job, "id": strings.Repeat("界", 200) + job}}
+		}
+		key.with("Idempotency-Key", "77").post("/api/v1/notices", map[string]any{"title": "by itself", "to": map[string]any{"users": []string{"anna"}}}).want(201)
+		key.post("/api/v1/hooks/custom", map[string]any{"builds": []any{long(76, "one"), long(77, "two"), long(78, "one")}}).want(200)
+		if got := titlesOf(anna.get("/api/v1/notices").want(200).items()); got != "one two by itself Shop "+strings.Repeat("x", 199)+"…" {
+			s.Errorf("the inbox has %s", got)
+		}
 		if r := key.post("/api/v1/hooks/custom", []any{}).want(200); outcome(r) != "kept, refused" {
 			s.Errorf("%s", r.body)
 		}

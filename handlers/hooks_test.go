@@ -175,6 +175,9 @@ func TestAlertAgain(t *testing.T) {
 		if id, replayed := post(own); id != second || !replayed {
 			s.Errorf("under a key again: %d after %d, replayed: %v", id, second, replayed)
 		}
+		if n := s.number("SELECT count(*) FROM idempotency_keys WHERE subject = ? AND key LIKE '%@%'", second); n != 0 {
+			s.Error("under a key of the sender's own it is known for minutes alone")
+		}
 		own.post("/api/v1/hooks/alertmanager", hook("resolved", "warning", "60 % full")).refused(422, "idempotency_mismatch")
 	})
 }

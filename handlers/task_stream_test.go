@@ -213,6 +213,13 @@ func TestTaskStreamPauses(t *testing.T) {
 		task := system.newTask("anna")
 		path := following(task)
 		system.add(task, 0, "text\n").want(200)
+		ended := system.newTask("anna")
+		system.finish(ended, "succeeded").want(200)
+		for range 2 { // which are over at once, and count no more
+			if got := anna.with("Last-Event-ID", "0").open(following(ended)).status; got != http.StatusNoContent {
+				s.Errorf("nothing to come back for: %d", got)
+			}
+		}
 		st := anna.stream(path)
 		st.line("text", 5)
 		over := anna.stream(path)

@@ -103,12 +103,17 @@ func TestTicketOfKey(t *testing.T) {
 		st.want("notice")
 
 		keeper := s.bearer(s.addKey(models.ScopeUsersWrite))
-		second := hello(mint(s.bearer(other), "/api/v1/users/anna/stream-tickets"), 2)
+		another := mint(s.bearer(other), "/api/v1/users/anna/stream-tickets")
+		second := hello(another, 2)
 		keeper.do(http.MethodDelete, "/api/v1/keys/"+itoa(keyID), nil).want(204)
 		st.end()
 		s.bearer(token).get("/sse/stream").refused(401, "unauthenticated")
+		s.exec("UPDATE api_keys SET expires_at = 1 WHERE id = ?", keyID+1)
+		s.bearer(another).get("/sse/stream").refused(401, "unauthenticated")
+		s.exec("UPDATE api_keys SET expires_at = NULL WHERE id = ?", keyID+1)
 		keeper.do(http.MethodPatch, "/api/v1/users/anna", map[string]any{"disabled": true}).want(200)
 		second.end()
+		s.bearer(another).get("/sse/stream").refused(401, "unauthenticated")
 		s.bearer(other).post("/api/v1/users/anna/stream-tickets", nil).refused(404, "not_found")
 	})
 }

@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -325,4 +326,29 @@ func TestGroupsOnAnOpenStream(t *testing.T) {
 		after.notice(t, "thrice")
 		after.notice(t, "last")
 	})
+}
+
+// TestFailedOpeningsCountNoMore: who could not be let in while the database was away has not used up what one may have.
+func TestFailedOpeningsCountNoMore(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		n.person(t, "ann")
+		_, cookie := n.signIn(t, "ann")
+		open := func() Opening {
+			t.Helper()
+			return got(n.Open(t.Context(), StreamRequest{Cookie: cookie, Wants: ClassAll}))(t)
+		}
+		read := n.Streams.summary
+		n.Streams.summary = func(context.Context, *models.User) (Summary, error) { return Summary{}, errors.New("away") }
+		for range 3 {
+			if opening := open(); opening.Stream != nil || !strings.Contains(string(opening.First), "event: pause") {
+				t.Fatalf("without the database: %s", opening.First)
+			}
+		}
+		n.Streams.summary = read
+		opening := open()
+		if opening.Stream == nil {
+			t.Fatalf("afterwards: %s", opening.First)
+		}
+		opening.Stream.close()
+	}, func(_ *models.SessionLimits, streams *StreamSettings) { streams.PerUser = 2 })
 }

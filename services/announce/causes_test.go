@@ -31,7 +31,10 @@ func TestCausesReachTheOthers(t *testing.T) {
 	if got := two.Cause(9); got == nil || *got != (tracing.Cause{Request: "request-9"}) {
 		t.Errorf("the cause of 9 is %v", got)
 	}
-	if two.Cause(10) == nil || two.Cause(9) != nil || two.Cause(300) != nil || one.Cause(11) != nil {
+	if two.Cause(11) == nil || two.Cause(10) != nil {
+		t.Error("one is missing, or what lies before it is not forgotten")
+	}
+	if two.Cause(12) == nil || two.Cause(9) != nil || two.Cause(300) != nil || one.Cause(11) != nil {
 		t.Error("one is missing, or known twice, or beyond what a hint takes, or on its own node")
 	}
 	for _, text := range []string{"", "400", "400;", "400;x request =", "400;401 request", "400;401 a;b =", "400;401 a\tb =", "400;401 request 00-short"} {
