@@ -260,3 +260,25 @@ func (n *node) plan(t *testing.T, query string, named map[string]any) string {
 	must(t, rows.Err())
 	return plan.String()
 }
+
+// TestSearchIndexLeavesNoneOut: of more than one transaction takes, all come into the index, and all go out of it.
+func TestSearchIndexLeavesNoneOut(t *testing.T) {
+	onBoth(t, func(t *testing.T, n *node) {
+		const many = indexTrim + indexEntries + 1
+		system, short := n.system(t), make([]Outgoing, many)
+		n.person(t, "ann")
+		for i := range short {
+			short[i] = Outgoing{To: Target{Users: []string{"ann"}}, Content: titled("n")}
+		}
+		_, _, err := n.notices.PublishAll(t.Context(), system, short)
+		must(t, err)
+		upTo := got(n.search.CatchUp(t.Context()))(t)
+		if rows := n.number(t, "SELECT count(*) FROM search_index"); rows != many {
+			t.Errorf("%d of %d are in the index", rows, many)
+		}
+		must(t, n.search.trim(t.Context(), upTo-1))
+		if rows := n.number(t, "SELECT count(*) FROM search_index"); rows != 1 {
+			t.Errorf("%d are left of one that the log holds", rows)
+		}
+	})
+}

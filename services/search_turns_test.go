@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 )
 
 // TestSearchesLeaveConnections: however many search at once, nobody else waits for a connection to the database.
@@ -46,8 +47,32 @@ func TestTurns(t *testing.T) {
 	if _, err := turns.take(gone, 3); !errors.Is(err, context.Canceled) {
 		t.Errorf("a third turn of two: %v", err)
 	}
+	// Who waits behind one that gives up is next.
+	giving, giveUp := context.WithCancel(t.Context())
+	left, next := make(chan error), make(chan func(), 1)
+	waiting := func(users int) func() bool {
+		return func() bool {
+			turns.mu.Lock()
+			defer turns.mu.Unlock()
+			own := turns.of[3]
+			return own != nil && own.users == users && len(own.taken) == 1
+		}
+	}
+	go func() { _, err := turns.take(giving, 3); left <- err }()
+	eventually(t, "one waits", waiting(1))
+	go func() { done, _ := turns.take(t.Context(), 3); next <- done }()
+	eventually(t, "another behind", waiting(2))
+	giveUp()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("a turn that was given up: %v", err)
+	}
 	first()
-	third := got(turns.take(t.Context(), 3))(t)
+	var third func()
+	select {
+	case third = <-next:
+	case <-time.After(patience):
+		t.Fatal("who waited behind one that gave up waits for ever")
+	}
 	second()
 	third()
 	if len(turns.of) > 0 || len(turns.all) > 0 {
