@@ -36,12 +36,25 @@ func TestWasteIsSeen(t *testing.T) {
 
 func TestRoomFor(t *testing.T) {
 	for live, percent := range map[uint64]int{0: 3200, 4 << 20: 800, 32 << 20: 100, 64 << 20: 50, 128 << 20: 50, 1 << 30: 50} {
-		if got := roomFor(live, 0); got != percent {
+		if got := roomFor(live, 0, leastRoom); got != percent {
 			t.Errorf("%d bytes: %d %%, want %d", live, got, percent)
 		}
 	}
-	if got := roomFor(8<<20, 8<<20); got != 200 { // Go counts stacks and globals like the heap
+	if got := roomFor(8<<20, 8<<20, leastRoom); got != 200 { // Go counts stacks and globals like the heap
 		t.Errorf("8 MiB and as much of stacks: %d %%", got)
+	}
+}
+
+// TestLessRoomWhileStreamsCome, and as much as ever when they have come, or go.
+func TestLessRoomWhileStreamsCome(t *testing.T) {
+	var r room
+	for i, step := range []struct {
+		goroutines int64
+		least      uint64
+	}{{40, leastRoom}, {139, leastRoom}, {239, fillingRoom}, {5000, fillingRoom}, {5000, leastRoom}, {30, leastRoom}, {130, fillingRoom}} {
+		if got := r.least(step.goroutines); got != step.least {
+			t.Errorf("step %d, %d goroutines: %d bytes, want %d", i, step.goroutines, got, step.least)
+		}
 	}
 }
 
