@@ -53,27 +53,31 @@ func TestLogin(t *testing.T) {
 	})
 }
 
-// TestLoginWork: an unknown name costs a guesser as much as a known one.
+// TestLoginWork: an unknown name costs a guesser as much as a known one. What a busy machine adds to one of them is gone in one of
+// many tries; a hash that was not made is missing in all.
 //
 // Security: S29
 func TestLoginWork(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sqliteAddress(t), nil)
+	s := newSite(t, sqliteAddress(t), func(set *settings) { set.cost = services.DefaultHashCost })
 	if _, err := s.server.Users.Add(t.Context(), services.NewUser{Username: "anna", Password: password}); err != nil {
 		t.Fatal(err)
 	}
 	took := map[string][]time.Duration{}
-	for range 7 {
+	const tries = 50
+	for try := range tries {
 		for _, name := range []string{"anna", "nobody"} {
 			began := time.Now()
 			s.nobody().post("/api/v1/login", map[string]any{"username": name, "password": "wrong"}).refused(401, "unauthenticated")
 			took[name] = append(took[name], time.Since(began))
 		}
+		known, unknown := slices.Min(took["anna"]), slices.Min(took["nobody"])
+		alike := unknown >= known/3 && known >= unknown/3
+		if alike && try >= 6 {
+			return
+		}
 	}
-	known, unknown := slices.Min(took["anna"]), slices.Min(took["nobody"])
-	if unknown < known/3 || known < unknown/3 {
-		t.Errorf("a known name takes %v, an unknown one %v", known, unknown)
-	}
+	t.Errorf("a known name takes %v, an unknown one %v", slices.Min(took["anna"]), slices.Min(took["nobody"]))
 }
 
 // TestCookie looks at the attributes of the cookie, over http and https.

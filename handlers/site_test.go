@@ -56,8 +56,9 @@ type settings struct {
 	proxies   []netip.Prefix
 	origins   middleware.Origins
 	public    *url.URL // where passkeys belong
-	peers     bool     // senders of Gotify and ntfy may publish
-	http2     bool     // over TLS, as browsers speak to a server that nothing stands before
+	cost      services.HashCost
+	peers     bool // senders of Gotify and ntfy may publish
+	http2     bool // over TLS, as browsers speak to a server that nothing stands before
 
 	federation *services.FederationSettings // nil = off; without an issuer, one is started
 	thinTokens bool                         // of that issuer
@@ -71,6 +72,7 @@ func defaults() settings {
 		rate:      models.Rate{Count: 1000, Per: time.Minute},
 		origins:   middleware.Origins{"https://app.example", "http://localhost:5173"},
 		public:    homepage,
+		cost:      services.HashCost{Memory: 8, Passes: 1, Lanes: 1}, // that of cheapHash
 	}
 }
 
@@ -199,7 +201,7 @@ func newSite(t testing.TB, address string, change func(*settings)) *site {
 
 func (s *site) wire(log *slog.Logger) {
 	set := &s.settings
-	s.hasher = services.NewHasher(services.HashCost{Memory: 8, Passes: 1, Lanes: 1}) // that of cheapHash
+	s.hasher = services.NewHasher(set.cost)
 	ring, err := services.NewKeyring(s.Context(), s.db, bytes.Repeat([]byte("k"), services.MinSecret))
 	if err != nil {
 		s.Fatal(err)

@@ -7,9 +7,10 @@ import (
 )
 
 // TestLargeGroup: a group goes with all its members, however many more they are than a statement takes parameters (32,766 on
-// SQLite, else 65,535), and also where the connection has appended nothing before.
+// SQLite, else 65,535), and also where the connection has appended nothing before. It runs by itself: its commit takes a good part
+// of what one may take.
 func TestLargeGroup(t *testing.T) {
-	onBoth(t, func(t *testing.T, n *node) {
+	onBothAlone(t, func(t *testing.T, n *node) {
 		many := int64(33_000)
 		if n.db.Dialect == Postgres {
 			many = 66_000

@@ -79,6 +79,12 @@ func onBoth(t *testing.T, test func(t *testing.T, n *node), settings ...setting)
 	t.Run(Postgres, func(t *testing.T) { t.Parallel(); test(t, newNode(t, testpg.Database(t), settings...)) })
 }
 
+// onBothAlone is onBoth for what would be too slow beside other tests of this package.
+func onBothAlone(t *testing.T, test func(t *testing.T, n *node)) {
+	t.Run(SQLite, func(t *testing.T) { test(t, newNode(t, sqliteAddress(t))) })
+	t.Run(Postgres, func(t *testing.T) { test(t, newNode(t, testpg.Database(t))) })
+}
+
 // node is one server without its HTTP.
 type node struct {
 	*Streams
