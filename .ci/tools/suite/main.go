@@ -36,6 +36,9 @@ func parts(root string) []part {
 	lint := filepath.Join(root, ".ci/bin", "golangci-lint-"+os.Getenv("GOLANGCI_VERSION"))
 	gofmt := `out=$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -d {} +); echo "$out"; test -z "$out"`
 	const plain = "NO_COLOR=1" // where CI is set these take the log for a terminal
+	// As the program is built: on a machine with nothing in its cache all that it consists of would be compiled once more, for
+	// a minute and a half.
+	pure, trimmed := "CGO_ENABLED=0", "GOFLAGS=-trimpath "+os.Getenv("GOFLAGS")
 	return []part{
 		{name: "install", command: []string{"make", "--no-print-directory", "-j4", "-Otarget", "test-deps"}},
 		{name: "build", env: []string{plain}, command: []string{"make", "--no-print-directory", "build"}},
@@ -43,15 +46,15 @@ func parts(root string) []part {
 		{name: "tidy", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-tools", dir: ".ci/tools", command: []string{"go", "mod", "tidy", "-diff"}},
 		{name: "tidy-bench", dir: "bench", command: []string{"go", "mod", "tidy", "-diff"}},
-		{name: "lint", command: []string{lint, "run", "./..."}},
-		{name: "lint-tools", dir: ".ci/tools", command: []string{lint, "run", "./..."}},
-		{name: "lint-bench", dir: "bench", command: []string{lint, "run", "./..."}},
+		{name: "lint", env: []string{pure, trimmed}, command: []string{lint, "run", "./..."}},
+		{name: "lint-tools", dir: ".ci/tools", env: []string{pure, trimmed}, command: []string{lint, "run", "./..."}},
+		{name: "lint-bench", dir: "bench", env: []string{pure, trimmed}, command: []string{lint, "run", "./..."}},
 		{name: "web-lint", dir: "web", command: []string{"npm", "run", "lint"}},
 		{name: "web-types", dir: "web", command: []string{"npm", "run", "typecheck"}},
 		{name: "web-format", dir: "web", command: []string{"npm", "run", "format:check"}},
 		{name: "vitest", dir: "web", read: readVitest, env: []string{plain},
 			command: []string{"npm", "test", "--", "--reporter=default", "--reporter=json", "--outputFile.json=" + reportArgument}},
-		{name: "tools", beside: true, dir: ".ci/tools", read: readGo, env: []string{binary, "GOLANGCI_LINT=" + lint},
+		{name: "tools", beside: true, dir: ".ci/tools", read: readGo, env: []string{binary, pure, trimmed, "GOLANGCI_LINT=" + lint},
 			command: []string{"go", "test", "-vet=off", "-count=1", "-json", "./..."}, again: goAgain},
 		// The race detector is written in C. What it need not look into is SQLite, translated to Go: with it, tests on SQLite take
 		// six times as long, for races that are not ours. No other package may be left out: what is inlined into one, or a
@@ -65,7 +68,7 @@ func parts(root string) []part {
 		{name: "e2e-nginx", dir: "web", read: readPlaywright, env: []string{binary, "BELFRY_E2E_VIA=nginx"},
 			command: []string{"npm", "run", "e2e", "--", "--reporter=list,json"}},
 		// Two packages at a time, the longest first: they mostly wait for what they have started. Nothing is measured here.
-		{name: "bench", beside: true, dir: "bench", read: readGo, env: []string{binary},
+		{name: "bench", beside: true, dir: "bench", read: readGo, env: []string{binary, pure, trimmed},
 			command: []string{"go", "test", "-p=2", "-vet=off", "-count=1", "-timeout=14m", "-json", "./faults", "./..."}, again: goAgain},
 	}
 }
