@@ -20,9 +20,9 @@ type purging struct {
 
 // purgings are all that grow with use. What is asked first of the marks is what the index by their notices holds; those of what
 // was put off or archived unread are few.
-func (h *Housekeeping) purgings() []purging {
+func (h *Housekeeping) purgings(trimmed int64) []purging {
 	now := h.db.moment()
-	const marks = "notice_id <= (SELECT trimmed FROM log_head)" +
+	const marks = "notice_id <= ?" +
 		// The id of one that was scheduled may be long gone from the log, and the notice still there.
 		" AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.kind = 'notice' AND e.subject <> e.log_offset AND e.subject = notice_states.notice_id)"
 	return []purging{
@@ -34,16 +34,21 @@ func (h *Housekeeping) purgings() []purging {
 		{"logout_tokens", "expires_at <= " + now, "expires_at", nil},
 		{"password_resets", "expires_at <= " + now, "expires_at", nil},
 		{"totps", "secret IS NULL AND pending_at <= " + now + " - ?", "pending_at", []any{totpPending.Milliseconds()}},
-		{"notice_states", "read_at IS NOT NULL AND " + marks, "notice_id", nil},
-		{"notice_states", "read_at IS NULL AND " + marks, "notice_id", nil},
+		{"notice_states", "read_at IS NOT NULL AND " + marks, "notice_id", []any{trimmed}},
+		{"notice_states", "read_at IS NULL AND " + marks, "notice_id", []any{trimmed}},
 		{"schedules", "withdrawn_at < " + now + " - ?", "id", []any{h.keep.Log.Milliseconds()}},
 	}
 }
 
 // purge removes all of it. That one cannot be removed keeps none of the others.
 func (h *Housekeeping) purge(ctx context.Context) error {
+	// Asked beforehand: PostgreSQL plans with what it knows (see Database.moment).
+	head, err := h.journal.Head(ctx)
+	if err != nil {
+		return err
+	}
 	var faults []error
-	for _, p := range h.purgings() {
+	for _, p := range h.purgings(head.Trimmed) {
 		if err := h.remove(ctx, &p); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", p.table, err))
 		}
