@@ -2,6 +2,7 @@ package services
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -181,9 +182,13 @@ func TestPushWithoutSubscribers(t *testing.T) {
 			n.publish(t, sender, Target{Users: []string{"anna"}}, titled("%d", i))
 			must(t, p.spread(t.Context()))
 		}
-		before := n.statements.Load()
-		must(t, p.spread(t.Context()))
-		if cost := n.statements.Load() - before; cost > 2 {
+		cost := int64(math.MaxInt64)
+		for range 5 { // the node looks at the log by the clock meanwhile
+			before := n.statements.Load()
+			must(t, p.spread(t.Context()))
+			cost = min(cost, n.statements.Load()-before)
+		}
+		if cost > 2 {
 			t.Errorf("a look at nothing takes %d statements", cost)
 		}
 		if now := n.number(t, "SELECT log_offset FROM push_progress"); now != reached {
