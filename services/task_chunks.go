@@ -3,6 +3,7 @@ package services
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"gorm.io/gorm"
@@ -162,9 +163,12 @@ const taskTrimBatch = 100
 // Trim deletes the tasks that ended, or last grew, before as long as the log is kept.
 func (t *Tasks) Trim(ctx context.Context, keepMS int64) error {
 	old := "COALESCE(ended_at, changed_at) < " + t.db.now() + " - ?"
+	// Ids rise as tasks begin, and none is due before it began: those from the first that is too young on are not looked through.
+	oldest := "SELECT id FROM tasks WHERE id < COALESCE((SELECT id FROM tasks WHERE created_at >= " + t.db.moment() + " - ? ORDER BY id LIMIT 1), ?) AND " +
+		old + " ORDER BY id LIMIT 1"
 	for ctx.Err() == nil {
 		var due []int64
-		if err := t.db.Read.WithContext(ctx).Raw("SELECT id FROM tasks WHERE "+old+" ORDER BY id LIMIT 1", keepMS).Scan(&due).Error; err != nil || len(due) == 0 {
+		if err := t.db.Read.WithContext(ctx).Raw(oldest, keepMS, int64(math.MaxInt64), keepMS).Scan(&due).Error; err != nil || len(due) == 0 {
 			return err
 		}
 		if err := t.remove(ctx, due[0], old, keepMS); err != nil {

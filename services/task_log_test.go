@@ -173,7 +173,7 @@ func TestTaskTrim(t *testing.T) {
 		}
 		got(n.tasks.Finish(t.Context(), p, ended, TaskEnd{State: models.TaskFailed}))(t)
 		s := n.reading(t, TaskStreamRequest{Cookie: cookie, Task: silent, From: 10_000_000})
-		n.run(t, "UPDATE tasks SET changed_at = changed_at - 7200000, ended_at = ended_at - 7200000 WHERE id <> ?", running)
+		n.run(t, "UPDATE tasks SET created_at = created_at - 7200000, changed_at = changed_at - 7200000, ended_at = ended_at - 7200000 WHERE id <> ?", running)
 		n.deafen() // it does not look by itself: whoever deletes a task tells its readers
 		must(t, n.tasks.Trim(t.Context(), time.Hour.Milliseconds()))
 		select {
@@ -202,7 +202,7 @@ func TestTaskTrimLooksAtOneTask(t *testing.T) {
 	n.person(t, "ann")
 	p := n.runner(t)
 	n.add(t, p, n.task(t, p, "ann"), 0, "x\n")
-	n.run(t, "UPDATE tasks SET changed_at = changed_at - 7200000")
+	n.run(t, "UPDATE tasks SET created_at = created_at - 7200000, changed_at = changed_at - 7200000")
 	var plans []string
 	must(t, n.db.Write.Callback().Raw().Before("gorm:raw").Register("test:plan", func(tx *gorm.DB) {
 		var steps []struct{ Detail string }
